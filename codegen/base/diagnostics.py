@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What goes wrong, as data.
+
+A `Refusal` is an answer: this handler cannot be read or converted, and here is
+the construct and the reason. It travels beside the good results and turns the
+exit code to 1. A `GenfaultError` is the end of the run: the command line or
+the input as a whole is unusable, one message, exit code 2.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RefusalCode(StrEnum):
+    """Why a handler is refused; the values are part of the JSON contract."""
+
+    UNREADABLE = "unreadable"
+    CONVERTED = "already-converted"
+    GROWSUP = "growsup"
+    NOT_A_MASK = "not-a-mask"
+    NO_DANCE = "no-dance"
+    SHAPE = "shape"
+    DIFFERS = "differs"
+    RESOURCE = "resource"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One handler that cannot be handled, and the construct that is to blame."""
+
+    code: RefusalCode
+    reason: str
+    construct: str
+    path: str
+    line: int
+
+    def __str__(self) -> str:
+        """`arch/ia64/mm/fault.c:96: growsup: reason: construct`"""
+        return f"{self.path}:{self.line}: {self.code}: {self.reason}: {self.construct}"
+
+
+class GenfaultError(Exception):
+    """Bad usage or unreadable input: one message for the user, exit code 2."""
+
+
+class UnreadableSource(GenfaultError):
+    """A SOURCE argument, or a file in it, that cannot be read as C at all."""
+
+    def __init__(self, path: str, reason: str, line: int | None = None) -> None:
+        where = path if line is None else f"{path}:{line}"
+        super().__init__(f"{where}: {reason}")
+        self.path, self.line, self.reason = path, line, reason
+
+
+class RefusedError(Exception):
+    """Carries a `Refusal` out of a deep stage; caught where the handler's result is made."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""C tokens with exact positions, by pcpp's lexer.
+
+pcpp's own driver strips and joins lines first, which moves every offset; here
+its lexer runs on the file's text as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pcpp
+
+from codegen.base.spans import Span
+from codegen.frontend.nodes import Kind, Token
+
+_SKIPPED = frozenset({"CPP_WS", "CPP_LINECONT", "CPP_COMMENT1", "CPP_COMMENT2"})
+_KINDS = {
+    "CPP_ID": Kind.WORD,
+    "CPP_INTEGER": Kind.NUMBER,
+    "CPP_FLOAT": Kind.NUMBER,
+    "CPP_STRING": Kind.STRING,
+    "CPP_CHAR": Kind.CHARACTER,
+}
+
+
+class Quiet(pcpp.Preprocessor):  # type: ignore[misc]
+    """pcpp without its own error output; what goes wrong is seen by our parser."""
+
+    def on_error(self, file: str, line: int, msg: str) -> None:
+        self.return_code += 1
+
+
+def raw_tokens(preprocessor: pcpp.Preprocessor, text: str) -> list[Any]:
+    """pcpp's tokens of `text`, white space and comments included; `lexpos` is the offset."""
+    tokens = preprocessor.tokenize(text)
+    return [t for t in tokens if t.type not in ("CPP_COMMENT1", "CPP_COMMENT2", "CPP_LINECONT")]
+
+
+def convert(raw: Any, span: Span, expanded: bool) -> Token | None:
+    """Our token for one of pcpp's; None for white space."""
+    if raw.type in _SKIPPED:
+        return None
+    return Token(_KINDS.get(raw.type, Kind.PUNCTUATION), str(raw.value), span, expanded)

@@ -1,0 +1,843 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""pycparser's tree of one function to its control-flow graph.
+
+    if (user_mode(regs) && !fixup(regs))      .entry:
+            goto out;                             branch user_mode(regs) ? .1 : .2
+                                              .1:
+                                                  %1 = fixup(regs)
+                                                  branch %1 == 0 ? out : .2
+
+`user_mode` is a word that only reads, so it may stand in an expression; `fixup`
+has an effect, so it becomes an instruction and `&&` becomes a branch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from codegen.frontend.syntax import c_ast
+
+from codegen.base.diagnostics import Refusal, RefusalCode, RefusedError
+from codegen.base.spans import SourceText, Span
+from codegen.frontend.nodes import ParsedFunction
+from codegen.frontend.rewrite import SAME_WORD
+from codegen.ir import types
+from codegen.ir.nodes import (
+    AddressOf,
+    Assign,
+    Binary,
+    Block,
+    Branch,
+    Call,
+    Cast,
+    Conditional,
+    Deref,
+    Expr,
+    Field,
+    Function,
+    Global,
+    Index,
+    Instruction,
+    Jump,
+    Literal,
+    Local,
+    LValue,
+    PureCall,
+    Return,
+    Terminator,
+    Text,
+    Unary,
+)
+from codegen.ir.types import CType
+from codegen.ir.vocabulary import Vocabulary
+
+_COMPARISONS = frozenset({"==", "!=", "<", ">", "<=", ">="})
+_LOGICAL = frozenset({"&&", "||"})
+
+
+def lower(
+    function: ParsedFunction,
+    source: SourceText,
+    vocabulary: Vocabulary,
+    constants: dict[str, int],
+    defined: dict[str, CType],
+) -> Function:
+    """The control-flow graph of a parsed function.
+
+    `constants` are the names with a known value; `defined` maps the functions
+    that the file itself defines to what they return. Raises RefusedError
+    (unreadable) for a construct that has no meaning here.
+    """
+    return _Lowering(function, source, vocabulary, constants, defined).run()
+
+
+@dataclass
+class _Open:
+    """A block that is being filled; `terminator` None while control still falls through."""
+
+    label: str
+    instructions: list[Instruction] = field(default_factory=list)
+    terminator: Terminator | None = None
+
+
+class _Lowering:
+    def __init__(
+        self,
+        function: ParsedFunction,
+        source: SourceText,
+        vocabulary: Vocabulary,
+        constants: dict[str, int],
+        defined: dict[str, CType],
+    ) -> None:
+        self.function = function
+        self.source = source
+        self.vocabulary = vocabulary
+        self.constants = constants
+        self.defined = defined
+        self.blocks: list[_Open] = []
+        self.block = self._start(".entry")
+        self.scopes: list[dict[str, LValue]] = [{}]
+        self.locals: list[Local] = []
+        self.temporaries = 0
+        self.breaks: list[str] = []
+        self.continues: list[str] = []
+        self.switches: list[dict[str, list[tuple[Expr | None, str]]]] = []
+        self.returns = types.VOID
+        self.here = function.span
+
+    # -- the function --------------------------------------------------------
+
+    def run(self) -> Function:
+        declaration = self.function.tree.decl.type
+        self.returns = self._type(declaration.type)
+        params: list[Local] = []
+        if declaration.args is not None:
+            for number, param in enumerate(declaration.args.params):
+                if isinstance(param, c_ast.EllipsisParam):
+                    continue
+                ptype = self._type(param.type)
+                if ptype.bits == 0:
+                    continue
+                if isinstance(param.type, c_ast.ArrayDecl):
+                    ptype = types.POINTER
+                local = Local(param.name or f".arg{number}", ptype)
+                params.append(local)
+                self.scopes[0][local.name] = local
+        self._statement(self.function.tree.body)
+        if self.block.terminator is None:
+            self.block.terminator = Return(None, self._last_span())
+        blocks = tuple(
+            Block(b.label, tuple(b.instructions), b.terminator or Return(None, self._last_span()))
+            for b in self.blocks
+        )
+        known = {b.label for b in blocks}
+        for b in blocks:
+            if isinstance(b.terminator, Jump) and b.terminator.target not in known:
+                raise self._refuse(f"goto {b.terminator.target}", "goes to a label that is not there")
+        return Function(
+            self.function.name,
+            tuple(params),
+            tuple(self.locals),
+            blocks,
+            self.returns,
+            self.function.span,
+            ".entry",
+        )
+
+    def _last_span(self) -> Span:
+        return self.function.tokens[-1].span
+
+    def _refuse(self, construct: str, reason: str) -> RefusedError:
+        return RefusedError(
+            Refusal(
+                RefusalCode.UNREADABLE,
+                reason,
+                construct,
+                self.source.path,
+                self.source.line(self.here.start),
+            )
+        )
+
+    # -- blocks --------------------------------------------------------------
+
+    def _start(self, label: str) -> _Open:
+        self.block = _Open(label)
+        self.blocks.append(self.block)
+        return self.block
+
+    def _new_label(self) -> str:
+        self.temporaries += 1
+        return f".{self.temporaries}"
+
+    def _jump(self, label: str) -> None:
+        if self.block.terminator is None:
+            self.block.terminator = Jump(label)
+
+    def _continue_at(self, label: str) -> None:
+        """Falls through into a new block that `label` names."""
+        self._jump(label)
+        self._start(label)
+
+    def _emit(self, instruction: Instruction) -> None:
+        if self.block.terminator is not None:
+            self._start(self._new_label())
+        self.block.instructions.append(instruction)
+
+    def _branch(self, condition: Expr, then: str, otherwise: str, span: Span) -> None:
+        if self.block.terminator is None:
+            self.block.terminator = Branch(condition, then, otherwise, span)
+
+    def _temporary(self, ctype: CType) -> Local:
+        self.temporaries += 1
+        local = Local(f"%{self.temporaries}", ctype)
+        self.locals.append(local)
+        return local
+
+    # -- places --------------------------------------------------------------
+
+    def _index_of(self, node: Any) -> int:
+        if node is None or node.coord is None:
+            return 0
+        return self.function.index(node.coord)
+
+    def _span(self, node: Any) -> Span:
+        return self.function.tokens[self._index_of(node)].span
+
+    def _statement_span(self, node: Any) -> Span:
+        """From a statement's first token to the `;` that ends it."""
+        tokens = self.function.tokens
+        start = i = self._index_of(node)
+        depth = 0
+        while i < len(tokens):
+            text = tokens[i].text
+            if text in "([{":
+                depth += 1
+            elif text in ")]}":
+                depth -= 1
+                if depth < 0:
+                    break
+            elif text == ";" and depth == 0:
+                break
+            i += 1
+        i = min(i, len(tokens) - 1)
+        return Span(
+            min(tokens[start].span.start, tokens[i].span.start),
+            max(tokens[i].span.end, tokens[start].span.end),
+        )
+
+    def _head_span(self, node: Any) -> Span:
+        """What stands between the parentheses behind the keyword at `node`."""
+        tokens = self.function.tokens
+        start = self._index_of(node)
+        while start < len(tokens) and tokens[start].text != "(":
+            start += 1
+        depth, end = 0, start
+        while end < len(tokens):
+            if tokens[end].text == "(":
+                depth += 1
+            elif tokens[end].text == ")":
+                depth -= 1
+                if depth == 0:
+                    break
+            end += 1
+        inner = tokens[start + 1 : end]
+        if not inner:
+            return self._span(node)
+        return Span(min(t.span.start for t in inner), max(t.span.end for t in inner))
+
+    # -- types ---------------------------------------------------------------
+
+    def _type(self, node: Any) -> CType:
+        match node:
+            case c_ast.TypeDecl() | c_ast.Typename() | c_ast.Decl():
+                return self._type(node.type)
+            case c_ast.PtrDecl() | c_ast.FuncDecl():
+                return types.POINTER
+            case c_ast.ArrayDecl() | c_ast.Struct() | c_ast.Union():
+                return types.RECORD
+            case c_ast.Enum():
+                return types.UINT
+            case c_ast.IdentifierType():
+                return self._named_type(node.names)
+            case _:
+                return types.UNKNOWN_VALUE
+
+    def _named_type(self, names: list[str]) -> CType:
+        if len(names) == 1 and names[0] in self.vocabulary.typenames:
+            return self.vocabulary.typenames[names[0]]
+        words = set(names)
+        if "char" in words:
+            return types.UCHAR if "unsigned" in words else types.CHAR
+        if "short" in words:
+            return types.USHORT if "unsigned" in words else types.SHORT
+        if "long" in words:
+            return types.ULONG if "unsigned" in words else types.LONG
+        if words & {"unsigned", "signed", "int"}:
+            return types.UINT if "unsigned" in words else types.INT
+        return types.UNKNOWN_VALUE
+
+    # -- statements ----------------------------------------------------------
+
+    def _statement(self, node: Any) -> None:
+        if node is None:
+            return
+        if node.coord is not None:
+            self.here = self._span(node)
+        match node:
+            case c_ast.Compound():
+                self.scopes.append({})
+                for item in node.block_items or ():
+                    self._statement(item)
+                self.scopes.pop()
+            case c_ast.Decl():
+                self._declaration(node)
+            case c_ast.DeclList():
+                for item in node.decls:
+                    self._statement(item)
+            case c_ast.If():
+                self._if(node)
+            case c_ast.While():
+                self._loop(None, node.cond, None, node.stmt, node, test_first=True)
+            case c_ast.DoWhile():
+                self._loop(None, node.cond, None, node.stmt, node, test_first=False)
+            case c_ast.For():
+                self._loop(node.init, node.cond, node.next, node.stmt, node, test_first=True)
+            case c_ast.Switch():
+                self._switch(node)
+            case c_ast.Case() | c_ast.Default():
+                self._case(node)
+            case c_ast.Label():
+                self._continue_at(node.name)
+                self._statement(node.stmt)
+            case c_ast.Goto():
+                self._jump(node.name)
+                self._start(self._new_label())
+            case c_ast.Break():
+                self._leave(self.breaks)
+            case c_ast.Continue():
+                self._leave(self.continues)
+            case c_ast.Return():
+                span = self._statement_span(node)
+                value = None if node.expr is None else self._value(node.expr)
+                if value is not None and self.returns.bits:
+                    value = _cast(value, self.returns)
+                elif value is not None:
+                    value = None
+                if self.block.terminator is None:
+                    self.block.terminator = Return(value, span)
+                self._start(self._new_label())
+            case c_ast.EmptyStatement() | c_ast.Pragma() | c_ast.StaticAssert():
+                pass
+            case c_ast.Typedef() | c_ast.Struct() | c_ast.Union() | c_ast.Enum():
+                pass
+            case _:
+                self._effects(node)
+
+    def _leave(self, targets: list[str]) -> None:
+        if not targets:
+            raise self._refuse("break", "stands outside of a loop or switch")
+        self._jump(targets[-1])
+        self._start(self._new_label())
+
+    def _declaration(self, node: Any) -> None:
+        name = node.name
+        if name is None or "extern" in node.storage or isinstance(node.type, c_ast.FuncDecl):
+            return
+        ctype = self._type(node.type)
+        if "static" in node.storage:
+            self.scopes[-1][name] = Global(name, ctype)
+            return
+        unique = name
+        number = 1
+        taken = {local.name for local in self.locals} | {
+            v.name for s in self.scopes for v in s.values() if isinstance(v, Local)
+        }
+        while unique in taken:
+            number += 1
+            unique = f"{name}.{number}"
+        local = Local(unique, ctype)
+        self.locals.append(local)
+        self.scopes[-1][name] = local
+        if node.init is None or isinstance(node.init, c_ast.InitList):
+            return
+        value = self._value(node.init)
+        self._emit(Assign(local, _cast(value, ctype), self._statement_span(node)))
+
+    def _if(self, node: Any) -> None:
+        then, otherwise, done = self._new_label(), self._new_label(), self._new_label()
+        span = self._head_span(node)
+        self._condition(node.cond, then, otherwise if node.iffalse else done, span)
+        self._start(then)
+        self._statement(node.iftrue)
+        self._jump(done)
+        if node.iffalse is not None:
+            self._start(otherwise)
+            self._statement(node.iffalse)
+            self._jump(done)
+        self._start(done)
+
+    def _loop(
+        self, init: Any, cond: Any, step: Any, body: Any, node: Any, *, test_first: bool
+    ) -> None:
+        self.scopes.append({})
+        if init is not None:
+            self._statement(init)
+        test, top, again, done = (self._new_label() for _ in range(4))
+        self._jump(test if test_first else top)
+        self._start(top)
+        self.breaks.append(done)
+        self.continues.append(again)
+        self._statement(body)
+        self.breaks.pop()
+        self.continues.pop()
+        self._continue_at(again)
+        if step is not None:
+            self._effects(step)
+        self._continue_at(test)
+        if cond is None:
+            self._jump(top)
+        else:
+            self._condition(cond, top, done, self._span(cond))
+        self._start(done)
+        self.scopes.pop()
+
+    def _switch(self, node: Any) -> None:
+        span = self._head_span(node)
+        value = self._value(node.cond)
+        subject = self._temporary(types.promote(value.type))
+        self._emit(Assign(subject, _cast(value, subject.type), span))
+        head, done = self.block, self._new_label()
+        cases: list[tuple[Expr | None, str]] = []
+        self.switches.append({"cases": cases})
+        self.breaks.append(done)
+        self._start(self._new_label())
+        self._statement(node.stmt)
+        self._jump(done)
+        self.breaks.pop()
+        self.switches.pop()
+        default = next((label for value_, label in cases if value_ is None), done)
+        self.block = head
+        for constant, label in cases:
+            if constant is None:
+                continue
+            following = self._new_label()
+            test = self._binary("==", subject, constant)
+            self._branch(test, label, following, span)
+            self._insert_after(head, following)
+            head = self.block
+        self._jump(default)
+        self._start(done)
+
+    def _insert_after(self, block: _Open, label: str) -> None:
+        self.block = _Open(label)
+        self.blocks.insert(self.blocks.index(block) + 1, self.block)
+
+    def _case(self, node: Any) -> None:
+        if not self.switches:
+            raise self._refuse("case", "stands outside of a switch")
+        label = self._new_label()
+        constant = None if isinstance(node, c_ast.Default) else self._value(node.expr)
+        self.switches[-1]["cases"].append((constant, label))
+        self._continue_at(label)
+        for item in node.stmts or ():
+            self._statement(item)
+
+    # -- conditions ----------------------------------------------------------
+
+    def _condition(self, node: Any, then: str, otherwise: str, span: Span) -> None:
+        """Branches on a condition, operand by operand where an operand has an effect."""
+        if not self._pure(node):
+            match node:
+                case c_ast.BinaryOp(op="&&"):
+                    middle = self._new_label()
+                    self._condition(node.left, middle, otherwise, span)
+                    self._start(middle)
+                    self._condition(node.right, then, otherwise, span)
+                    return
+                case c_ast.BinaryOp(op="||"):
+                    middle = self._new_label()
+                    self._condition(node.left, then, middle, span)
+                    self._start(middle)
+                    self._condition(node.right, then, otherwise, span)
+                    return
+                case c_ast.UnaryOp(op="!"):
+                    self._condition(node.expr, otherwise, then, span)
+                    return
+        value = self._value(node)
+        self._branch(value, then, otherwise, span)
+
+    def _pure(self, node: Any) -> bool:
+        """Whether evaluating the expression has no effect of its own."""
+        match node:
+            case c_ast.Assignment() | c_ast.Compound():
+                return False
+            case c_ast.UnaryOp(op="sizeof" | "_Alignof"):
+                return True
+            case c_ast.UnaryOp():
+                return node.op not in ("++", "--", "p++", "p--") and self._pure(node.expr)
+            case c_ast.FuncCall():
+                name = node.name.name if isinstance(node.name, c_ast.ID) else ""
+                if name in self.defined or not self.vocabulary.is_reading(name):
+                    return False
+                return all(self._pure(a) for a in (node.args.exprs if node.args else ()))
+            case c_ast.BinaryOp():
+                return self._pure(node.left) and self._pure(node.right)
+            case c_ast.TernaryOp():
+                return all(self._pure(n) for n in (node.cond, node.iftrue, node.iffalse))
+            case c_ast.Cast():
+                return self._pure(node.expr)
+            case c_ast.StructRef():
+                return self._pure(node.name)
+            case c_ast.ArrayRef():
+                return self._pure(node.name) and self._pure(node.subscript)
+            case c_ast.ExprList():
+                return all(self._pure(n) for n in node.exprs)
+            case _:
+                return True
+
+    # -- expressions ---------------------------------------------------------
+
+    def _effects(self, node: Any) -> None:
+        """Evaluates an expression statement."""
+        match node:
+            case c_ast.FuncCall():
+                self._call(node, wanted=False)
+            case c_ast.ExprList():
+                for item in node.exprs:
+                    self._effects(item)
+            case c_ast.Cast():
+                self._effects(node.expr)
+            case _:
+                self._value(node)
+
+    def _value(self, node: Any) -> Expr:
+        match node:
+            case c_ast.Constant():
+                return self._constant(node)
+            case c_ast.ID():
+                return self._name(node.name)
+            case c_ast.StructRef():
+                return self._field(node)
+            case c_ast.ArrayRef():
+                base = self._pointer_to(node.name)
+                return Index(base, self._value(node.subscript), types.UNKNOWN_VALUE)
+            case c_ast.UnaryOp():
+                return self._unary(node)
+            case c_ast.BinaryOp():
+                return self._binary_node(node)
+            case c_ast.TernaryOp():
+                return self._ternary(node)
+            case c_ast.Assignment():
+                return self._assign(node)
+            case c_ast.FuncCall():
+                return self._call(node, wanted=True)
+            case c_ast.Cast():
+                ctype = self._type(node.to_type)
+                return _cast(self._value(node.expr), ctype)
+            case c_ast.ExprList():
+                for item in node.exprs[:-1]:
+                    self._effects(item)
+                return self._value(node.exprs[-1])
+            case c_ast.Compound():
+                return self._statement_expression(node)
+            case c_ast.CompoundLiteral() | c_ast.InitList():
+                return Text("{}", types.RECORD)
+            case c_ast.Typename():
+                return Text("type", types.UNKNOWN_VALUE)
+            case _:
+                raise self._refuse(type(node).__name__, "is an expression that is not known")
+
+    def _constant(self, node: Any) -> Expr:
+        if node.type == "string":
+            return Text(node.value, types.POINTER)
+        if node.type == "char":
+            body = node.value[1:-1]
+            code = ord(body.encode("latin-1").decode("unicode_escape")[:1] or "\0")
+            return Literal(code, types.INT)
+        text = node.value.rstrip("uUlL")
+        suffix = node.value[len(text) :].lower()
+        try:
+            number = int(text, 8) if text.startswith("0") and text.isdigit() else int(text, 0)
+        except ValueError:
+            raise self._refuse(node.value, "is a constant that is not an integer") from None
+        return Literal(number, _literal_type(number, suffix, text.startswith("0")))
+
+    def _name(self, name: str) -> Expr:
+        for scope in reversed(self.scopes):
+            if name in scope:
+                return scope[name]
+        if name in self.constants:
+            value = self.constants[name]
+            if name == "NULL":
+                return Literal(0, types.POINTER, name)
+            return Literal(value, _literal_type(value, "", True), name)
+        ctype = types.POINTER if name == "current" else types.UNKNOWN_VALUE
+        return Global(name, ctype)
+
+    def _field(self, node: Any) -> Expr:
+        name = node.field.name
+        base = self._value(node.name) if node.type == "->" else self._pointer_to(node.name)
+        return Field(base, name, self.vocabulary.fields.get(name, types.UNKNOWN_VALUE))
+
+    def _pointer_to(self, node: Any) -> Expr:
+        """The address of an object (for `.` and `[]`), or a pointer's value."""
+        value = self._value(node)
+        match value:
+            case Local(type=t) | Global(type=t) | Field(type=t) | Index(type=t) | Deref(type=t):
+                if t.pointer:
+                    return value
+                if isinstance(value, Deref):
+                    return value.base
+                return AddressOf(value, types.POINTER)
+            case _:
+                return value
+
+    def _unary(self, node: Any) -> Expr:
+        match node.op:
+            case "sizeof" | "_Alignof":
+                return self._sizeof(node.expr)
+            case "&":
+                value = self._value(node.expr)
+                match value:
+                    case Local() | Global() | Field() | Index():
+                        return AddressOf(value, types.POINTER)
+                    case Deref():
+                        return value.base
+                    case _:
+                        raise self._refuse("&", "takes the address of a value")
+            case "*":
+                return Deref(self._value(node.expr), types.UNKNOWN_VALUE)
+            case "++" | "--" | "p++" | "p--":
+                target = self._lvalue(node.expr)
+                before = self._temporary(target.type)
+                span = self._statement_span(node)
+                self._emit(Assign(before, target, span))
+                step = Literal(1, types.INT)
+                after = self._binary("+" if "+" in node.op else "-", before, step)
+                self._emit(Assign(target, _cast(after, target.type), span))
+                return before if node.op.startswith("p") else target
+            case "+":
+                return self._value(node.expr)
+            case "!":
+                if not self._pure(node.expr):
+                    return self._by_branches(node)
+                return Unary("!", self._value(node.expr), types.INT)
+            case "-" | "~":
+                value = self._value(node.expr)
+                return Unary(node.op, value, types.promote(value.type))
+            case _:
+                raise self._refuse(node.op, "is an operator that is not known")
+
+    def _sizeof(self, node: Any) -> Expr:
+        ctype = self._type(node) if isinstance(node, c_ast.Typename) else types.UNKNOWN_VALUE
+        if isinstance(node, c_ast.Typename) and ctype.known and not ctype.record and ctype.bits:
+            return Literal(ctype.bits // 8, types.ULONG)
+        return Global("sizeof", types.ULONG)
+
+    def _binary_node(self, node: Any) -> Expr:
+        if node.op in _LOGICAL:
+            if not self._pure(node):
+                return self._by_branches(node)
+            return Binary(node.op, self._value(node.left), self._value(node.right), types.INT)
+        return self._binary(node.op, self._value(node.left), self._value(node.right))
+
+    def _binary(self, op: str, left: Expr, right: Expr) -> Expr:
+        if op in _COMPARISONS:
+            left, right = _signed_comparison(op, left, right)
+            return Binary(op, left, right, types.INT)
+        if op in ("<<", ">>"):
+            ctype = types.promote(left.type)
+        elif op in ("+", "-") and left.type.pointer:
+            ctype = types.ULONG if op == "-" and right.type.pointer else types.POINTER
+        elif op == "+" and right.type.pointer:
+            ctype = types.POINTER
+        else:
+            ctype = types.common(left.type, right.type)
+        return Binary(op, left, right, ctype)
+
+    def _by_branches(self, node: Any) -> Expr:
+        """The value of a logical expression whose operands have effects."""
+        result = self._temporary(types.INT)
+        then, otherwise, done = self._new_label(), self._new_label(), self._new_label()
+        span = self._span(node)
+        self._condition(node, then, otherwise, span)
+        for label, number in ((then, 1), (otherwise, 0)):
+            self._start(label)
+            self._emit(Assign(result, Literal(number, types.INT), span))
+            self._jump(done)
+        self._start(done)
+        return result
+
+    def _ternary(self, node: Any) -> Expr:
+        same = isinstance(node.iftrue, c_ast.ID) and node.iftrue.name == SAME_WORD
+        if same:
+            condition = self._value(node.cond)
+            if not isinstance(condition, Local):
+                keep = self._temporary(condition.type)
+                self._emit(Assign(keep, condition, self._span(node)))
+                condition = keep
+            if self._pure(node.iffalse):
+                otherwise = self._value(node.iffalse)
+                return Conditional(
+                    condition, condition, otherwise, _joined(condition.type, otherwise.type)
+                )
+        elif self._pure(node):
+            condition = self._value(node.cond)
+            then, otherwise = self._value(node.iftrue), self._value(node.iffalse)
+            return Conditional(condition, then, otherwise, _joined(then.type, otherwise.type))
+        labels = [self._new_label() for _ in range(3)]
+        span = self._span(node)
+        if same:
+            self._branch(condition, labels[0], labels[1], span)
+        else:
+            self._condition(node.cond, labels[0], labels[1], span)
+        self._start(labels[0])
+        then = condition if same else self._value(node.iftrue)
+        then_block = self.block
+        self._start(labels[1])
+        otherwise = self._value(node.iffalse)
+        result = self._temporary(_joined(then.type, otherwise.type))
+        self._emit(Assign(result, _cast(otherwise, result.type), span))
+        self._jump(labels[2])
+        then_block.instructions.append(Assign(result, _cast(then, result.type), span))
+        if then_block.terminator is None:
+            then_block.terminator = Jump(labels[2])
+        self._start(labels[2])
+        return result
+
+    def _lvalue(self, node: Any) -> LValue:
+        value = self._value(node)
+        match value:
+            case Local() | Global() | Field() | Index() | Deref():
+                return value
+            case Cast(operand=Local() | Global() | Field() | Index() | Deref() as inner):
+                return inner
+            case PureCall():
+                # `pgd_val(*pgd) = …`, `pte_val(entry) &= …`: an accessor that is an lvalue.
+                return Deref(
+                    PureCall(f"&{value.name}", value.args, types.POINTER), types.UNKNOWN_VALUE
+                )
+            case _:
+                raise self._refuse("=", "assigns to something that is not an object")
+
+    def _assign(self, node: Any) -> Expr:
+        span = self._statement_span(node)
+        if isinstance(node.lvalue, c_ast.FuncCall):
+            args = tuple(self._value(a) for a in (node.lvalue.args.exprs if node.lvalue.args else ()))
+            name = node.lvalue.name.name if isinstance(node.lvalue.name, c_ast.ID) else "accessor"
+            target: LValue = Deref(PureCall(f"&{name}", args, types.POINTER), types.UNKNOWN_VALUE)
+        else:
+            target = self._lvalue(node.lvalue)
+        value = self._value(node.rvalue)
+        if node.op != "=":
+            value = self._binary(node.op[:-1], target, value)
+        if target.type.known or not isinstance(target, (Field, Global, Index, Deref)):
+            value = _cast(value, target.type)
+        else:
+            value = _cast(value, replace(types.UNKNOWN_VALUE))
+        self._emit(Assign(target, value, span))
+        return target
+
+    def _call(self, node: Any, *, wanted: bool) -> Expr:
+        span = self._statement_span(node)
+        if isinstance(node.name, c_ast.ID) and not self._is_variable(node.name.name):
+            name = node.name.name
+        else:
+            name = "(*" + _spelled(node.name) + ")"
+        args = tuple(self._argument(a) for a in (node.args.exprs if node.args else ()))
+        ctype = self.defined.get(name) or self.vocabulary.result_type(name)
+        if name not in self.defined and self.vocabulary.is_reading(name):
+            return PureCall(name, args, ctype)
+        result = None
+        if wanted:
+            if ctype.bits == 0:
+                ctype = types.UNKNOWN_RESULT
+            result = self._temporary(ctype)
+        self._emit(Call(result, name, args, span))
+        return result if result is not None else Literal(0, types.INT)
+
+    def _is_variable(self, name: str) -> bool:
+        return any(name in scope for scope in self.scopes)
+
+    def _argument(self, node: Any) -> Expr:
+        value = self._value(node)
+        if isinstance(value, (Local, Global)) and value.type.record:
+            return AddressOf(value, types.POINTER)
+        return value
+
+    def _statement_expression(self, node: Any) -> Expr:
+        self.scopes.append({})
+        items = node.block_items or []
+        for item in items[:-1]:
+            self._statement(item)
+        value: Expr = Literal(0, types.INT)
+        if items:
+            value = self._value(items[-1])
+        self.scopes.pop()
+        return value
+
+
+def _literal_type(number: int, suffix: str, unsigned_allowed: bool) -> CType:
+    """C11 6.4.4.1: the first type of the list in which the number fits."""
+    choices = [types.INT, types.UINT, types.LONG, types.ULONG]
+    for ctype in choices:
+        if "u" in suffix and ctype.signed:
+            continue
+        if "l" in suffix and ctype.bits < types.LONG_BITS:
+            continue
+        if not ctype.signed and "u" not in suffix and not unsigned_allowed:
+            continue
+        limit = 1 << (ctype.bits - (1 if ctype.signed else 0))
+        if number < limit:
+            return ctype
+    return types.ULONG
+
+
+def _joined(a: CType, b: CType) -> CType:
+    """The type of `c ? a : b`."""
+    if a.pointer or b.pointer:
+        return types.POINTER
+    if a.record and b.record:
+        return a
+    return types.common(a, b)
+
+
+def _cast(value: Expr, ctype: CType) -> Expr:
+    if ctype.bits == 0 or ctype.record or value.type == ctype:
+        return value
+    if isinstance(value, Literal) and not ctype.boolean:
+        bits = value.value & ((1 << ctype.bits) - 1)
+        if ctype.signed and bits >> (ctype.bits - 1):
+            bits -= 1 << ctype.bits
+        return Literal(bits, ctype, value.name)
+    return Cast(value, ctype)
+
+
+def _signed_comparison(op: str, left: Expr, right: Expr) -> tuple[Expr, Expr]:
+    """A comparison of a name of unknown type with 0 or a negative number means a signed one.
+
+    `cause < 0` of a header's field is never meant to be always false.
+    """
+    for one, other in ((left, right), (right, left)):
+        negative = isinstance(other, Unary) and other.op == "-"
+        zero = isinstance(other, Literal) and other.value == 0 and not other.type.pointer
+        below = op in ("<", ">=") if one is left else op in (">", "<=")
+        if not one.type.known and not one.type.pointer and (negative or (zero and below)):
+            signed = Cast(one, types.LONG)
+            return (signed, right) if one is left else (left, signed)
+    return left, right
+
+
+def _spelled(node: Any) -> str:
+    match node:
+        case c_ast.ID():
+            return str(node.name)
+        case c_ast.StructRef():
+            return f"{_spelled(node.name)}{node.type}{node.field.name}"
+        case c_ast.ArrayRef():
+            return f"{_spelled(node.name)}[]"
+        case c_ast.UnaryOp():
+            return f"{node.op}{_spelled(node.expr)}"
+        case _:
+            return "expression"

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Terms, places and programs as text.
+
+Terms print as C: `(regs->ecr_cause & ECR_C_PROTV_STORE) != 0` as a condition is
+`regs->ecr_cause & ECR_C_PROTV_STORE`. The ordinal of a pass (`vma#1`) is left
+out where `ordinals` is off, as in the tables, which describe one pass only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from codegen.ir.nodes import (
+    AddressOf,
+    Assign,
+    Binary,
+    Branch,
+    Call,
+    Cast,
+    Conditional,
+    Deref,
+    Expr,
+    Field,
+    Function,
+    Global,
+    Index,
+    Instruction,
+    Jump,
+    Literal,
+    Local,
+    PureCall,
+    Return,
+    Terminator,
+    Text,
+    Unary,
+)
+from codegen.ir.terms import Term
+
+_ORDINAL = re.compile(r"[#@]\d+")
+
+# C precedence, loosest first.
+_PRECEDENCE = {
+    "ite": (3, "?"),
+    "lor": (4, "||"),
+    "land": (5, "&&"),
+    "or": (6, "|"),
+    "xor": (7, "^"),
+    "and": (8, "&"),
+    "eq": (9, "=="),
+    "ult": (10, "<"),
+    "slt": (10, "<"),
+    "shl": (11, "<<"),
+    "lshr": (11, ">>"),
+    "ashr": (11, ">>"),
+    "add": (12, "+"),
+    "sub": (12, "-"),
+    "mul": (13, "*"),
+    "udiv": (13, "/"),
+    "sdiv": (13, "/"),
+    "urem": (13, "%"),
+    "srem": (13, "%"),
+}
+_UNARY = 14
+_PRIMARY = 15
+
+Spelling = Mapping[Term, str]
+
+
+def term_text(term: Term, spelling: Spelling | None = None, ordinals: bool = False) -> str:
+    """A term in C. `spelling` gives the source's own words for terms that it wrote."""
+    text = _Printer(spelling or {}).show(term)
+    return text if ordinals else _ORDINAL.sub("", text)
+
+
+def condition_text(term: Term, spelling: Spelling | None = None, ordinals: bool = False) -> str:
+    """A truth value as a C condition."""
+    return term_text(term, spelling, ordinals)
+
+
+def place_text(place: Term, ordinals: bool = False) -> str:
+    """What is at an address: `regs->pc`, `tsk->thread.fault_address`, `pte_errors`."""
+    text = _Printer({}).place(place)
+    return text if ordinals else _ORDINAL.sub("", text)
+
+
+class _Printer:
+    def __init__(self, spelling: Spelling) -> None:
+        self.spelling = spelling
+
+    def show(self, term: Term) -> str:
+        return self._at(term, 0)
+
+    def _at(self, term: Term, level: int) -> str:
+        spelled = self.spelling.get(term)
+        if spelled is not None:
+            return spelled if level == 0 or _is_word(spelled) else f"({spelled})"
+        own, text = self._print(term)
+        return text if own >= level else f"({text})"
+
+    def _print(self, term: Term) -> tuple[int, str]:
+        match term.op:
+            case "int":
+                return _PRIMARY, self._constant(term)
+            case "sym" | "object":
+                return _PRIMARY, str(term.payload).removeprefix("&")
+            case "text":
+                return _PRIMARY, str(term.payload)
+            case "local":
+                return _UNARY, f"&{term.payload[1]}"  # type: ignore[index]
+            case "field" | "index":
+                return _UNARY, f"&{self.place(term)}"
+            case "call":
+                args = ", ".join(self.show(a) for a in term.args)
+                return _PRIMARY, f"{term.payload}({args})"
+            case "lnot":
+                return self._negation(term.args[0])
+            case "zext" | "sext" | "trunc":
+                return self._print(term.args[0])
+            case "not":
+                return _UNARY, f"~{self._at(term.args[0], _UNARY)}"
+            case "neg":
+                return _UNARY, f"-{self._at(term.args[0], _UNARY)}"
+            case "ite":
+                condition, then, otherwise = term.args
+                if then.is_constant and otherwise.is_constant and (then.value, otherwise.value) == (
+                    1,
+                    0,
+                ):
+                    return self._print(condition)
+                return 3, (
+                    f"{self._at(condition, 4)} ? {self._at(then, 4)} : {self._at(otherwise, 3)}"
+                )
+            case "eq" if term.args[1].is_constant and term.args[1].value == 0:
+                if term.args[1].name is None:
+                    return _UNARY, f"!{self._at(term.args[0], _UNARY)}"
+        level, operator = _PRECEDENCE[term.op]
+        left, right = term.args
+        if term.op == "eq" and left.is_constant:
+            left, right = right, left
+        inner = level
+        if level in (6, 7, 8):
+            inner = 9 if level == 8 else level
+        return level, f"{self._at(left, inner)} {operator} {self._at(right, level + 1)}"
+
+    def _negation(self, inner: Term) -> tuple[int, str]:
+        spelled = self.spelling.get(inner)
+        if spelled is None and inner.op == "eq":
+            left, right = inner.args
+            if right.is_constant and right.value == 0 and right.name is None:
+                return self._print(left) if left not in self.spelling else (0, self.show(left))
+            if left.is_constant:
+                left, right = right, left
+            return 9, f"{self._at(left, 10)} != {self._at(right, 10)}"
+        if spelled is None and inner.op in ("ult", "slt"):
+            return 10, f"{self._at(inner.args[0], 10)} >= {self._at(inner.args[1], 11)}"
+        return _UNARY, f"!{self._at(inner, _UNARY)}"
+
+    def _constant(self, term: Term) -> str:
+        if term.name is not None:
+            return term.name
+        value = term.value
+        if value >> (term.bits - 1) and term.bits >= 32 and value > (1 << term.bits) - 4096:
+            return str(value - (1 << term.bits))
+        return str(value) if value < 10 else hex(value)
+
+    def place(self, place: Term) -> str:
+        match place.op:
+            case "object":
+                name = str(place.payload)
+                return name.removeprefix("&") if name.startswith("&") else f"*{name}"
+            case "local":
+                return str(place.payload[1])  # type: ignore[index]
+            case "field":
+                base = place.args[0]
+                if base.op in ("field", "index", "local") or str(base.payload).startswith("&"):
+                    return f"{self.place(base)}.{place.payload}"
+                return f"{self._at(base, _PRIMARY)}->{place.payload}"
+            case "index":
+                base, index = place.args
+                if base.op in ("field", "index", "local") or str(base.payload).startswith("&"):
+                    return f"{self.place(base)}[{self.show(index)}]"
+                return f"{self._at(base, _PRIMARY)}[{self.show(index)}]"
+            case _:
+                return f"*{self._at(place, _UNARY)}"
+
+
+def _is_word(text: str) -> bool:
+    """Whether the text binds as tightly as a name or a call does."""
+    depth = 0
+    for i, c in enumerate(text):
+        if c == "(":
+            depth += 1
+        elif c == ")":
+            depth -= 1
+            if depth == 0 and i + 1 < len(text):
+                return False
+        elif depth == 0 and not (c.isalnum() or c in "_->."):
+            return False
+    return True
+
+
+# ---- programs ----------------------------------------------------------------
+
+
+def function_text(function: Function) -> str:
+    """The printed form of a control-flow graph, the golden format of the ir tests."""
+    params = ", ".join(f"{p.name}: {p.type}" for p in function.params)
+    lines = [f"function {function.name}({params}) -> {function.returns}"]
+    for block in function.blocks:
+        lines.append(f"{block.label}:")
+        lines += [f"    {_instruction(i)}" for i in block.instructions]
+        lines.append(f"    {_terminator(block.terminator)}")
+    return "\n".join(lines) + "\n"
+
+
+def _instruction(instruction: Instruction) -> str:
+    match instruction:
+        case Assign():
+            return f"{expr_text(instruction.target)} = {expr_text(instruction.value)}"
+        case Call():
+            args = ", ".join(map(expr_text, instruction.args))
+            result = f"{instruction.result.name} = " if instruction.result else ""
+            return f"{result}call {instruction.name}({args})"
+
+
+def _terminator(terminator: Terminator) -> str:
+    match terminator:
+        case Jump():
+            return f"jump {terminator.target}"
+        case Branch():
+            return (
+                f"branch {expr_text(terminator.condition)} ? "
+                f"{terminator.then} : {terminator.otherwise}"
+            )
+        case Return():
+            return f"return {expr_text(terminator.value)}" if terminator.value else "return"
+
+
+def expr_text(expr: Expr) -> str:
+    """An expression of the program, fully parenthesised."""
+    match expr:
+        case Literal():
+            return expr.name or str(expr.value)
+        case Text():
+            return expr.value
+        case Local() | Global():
+            return expr.name
+        case Field():
+            return f"{expr_text(expr.base)}->{expr.name}"
+        case Index():
+            return f"{expr_text(expr.base)}[{expr_text(expr.index)}]"
+        case Deref():
+            return f"*{expr_text(expr.base)}"
+        case AddressOf():
+            return f"&{expr_text(expr.target)}"
+        case Unary():
+            return f"{expr.op}{expr_text(expr.operand)}"
+        case Binary():
+            return f"({expr_text(expr.left)} {expr.op} {expr_text(expr.right)})"
+        case Conditional():
+            parts = map(expr_text, (expr.condition, expr.then, expr.otherwise))
+            return "({} ? {} : {})".format(*parts)
+        case Cast():
+            return f"({expr.type}){expr_text(expr.operand)}"
+        case PureCall():
+            return f"{expr.name}({', '.join(map(expr_text, expr.args))})"

@@ -2,8 +2,7 @@
 /*
  * PA-RISC, whose stack grows upwards, so the VMA below is the one that may:
  *  - the instruction is decoded into one VM_ bit before the lock;
- *  - the number of the trap makes the signal, trap 15 looks at the VMA again,
- *    after the lock has been dropped;
+ *  - the trap makes the signal, 15 reads the VMA again, without the lock;
  *  - all errors but OOM take that road; poison needs CONFIG_MEMORY_FAILURE.
  */
 #include <linux/hugetlb.h>

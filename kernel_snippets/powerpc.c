@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * powerpc: the inner handler returns 0 or, in kernel mode, a signal number,
- * that its caller passes to bad_page_fault() for the fixup or the oops:
+ * powerpc: in kernel mode the inner handler returns a signal number, that its
+ * caller passes to bad_page_fault():
  *  - which bit tells a store is up to #if on the processor family;
- *  - the pkey check has its own signal; a fetch may pass on VM_READ without
- *    CPU_FTR_NOEXECUTE, radix fails a read of an exec-only VMA;
- *  - VM_FAULT_MAJOR is collected over all passes for the hypervisor.
+ *  - the pkey check has its own signal; access_error() asks for CPU features;
  */
 #include <linux/perf_event.h>
 #include <linux/pkeys.h>
@@ -30,9 +28,8 @@ static bool access_error(bool is_write, bool is_exec, struct vm_area_struct *vma
 		       (cpu_has_feature(CPU_FTR_NOEXECUTE) || !vma_is_accessible(vma));
 	if (is_write)
 		return !(vma->vm_flags & VM_WRITE);
-	if (radix_enabled() && (vma->vm_flags & VM_ACCESS_FLAGS) == VM_EXEC)
-		return true;
-	return !vma_is_accessible(vma);
+	return !vma_is_accessible(vma) ||
+	       (radix_enabled() && (vma->vm_flags & VM_ACCESS_FLAGS) == VM_EXEC);
 }
 
 static int mm_fault_error(struct pt_regs *regs, unsigned long ea, vm_fault_t fault)

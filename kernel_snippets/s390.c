@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * s390: do_exception() answers with a fault code, its two callers hand that
- * to do_fault_error(), which is one switch:
+ * s390: two callers hand the code from do_exception() to one switch:
  *  - private VM_FAULT_ codes lie above the bits of core mm; poison is a BUG();
  *  - each caller brings its own mask, a store indication overrules it;
- *  - a KVM guest's address is translated under the lock, which is kept after
- *    RETRY if the guest has asked for FAULT_FLAG_RETRY_NOWAIT.
+ *  - a guest's address goes through its gmap, RETRY_NOWAIT keeps the lock.
  */
 #include <linux/perf_event.h>
 #include <asm/gmap.h>
 #include "entry.h"
-
 #define VM_FAULT_BADCONTEXT	((__force vm_fault_t)0x010000)
 #define VM_FAULT_BADMAP		((__force vm_fault_t)0x020000)
 #define VM_FAULT_BADACCESS	((__force vm_fault_t)0x040000)
@@ -23,26 +20,23 @@ static void do_fault_error(struct pt_regs *regs, vm_fault_t fault)
 
 	if (likely(!fault))
 		return;
-	if (!user_mode(regs) || fault == VM_FAULT_BADCONTEXT || fault == VM_FAULT_PFAULT) {
+	if (!user_mode(regs) || fault & (VM_FAULT_BADCONTEXT | VM_FAULT_PFAULT)) {
 		if (!fixup_exception(regs))
 			die(regs, "Oops");
 		return;
 	}
 	switch (fault) {
-	case VM_FAULT_BADMAP:
-		force_sig_fault(SIGSEGV, SEGV_MAPERR, addr);
+	case VM_FAULT_SIGNAL:
 		break;
 	case VM_FAULT_BADACCESS:
 		force_sig_fault(SIGSEGV, SEGV_ACCERR, addr);
-		break;
-	case VM_FAULT_SIGNAL:
 		break;
 	default:
 		if (fault & VM_FAULT_OOM)
 			pagefault_out_of_memory();
 		else if (fault & VM_FAULT_SIGBUS)
 			force_sig_fault(SIGBUS, BUS_ADRERR, addr);
-		else if (fault & VM_FAULT_SIGSEGV)
+		else if (fault & (VM_FAULT_SIGSEGV | VM_FAULT_BADMAP))
 			force_sig_fault(SIGSEGV, SEGV_MAPERR, addr);
 		else
 			BUG();
@@ -64,8 +58,8 @@ static vm_fault_t do_exception(struct pt_regs *regs, unsigned long access)
 	perf_sw_event(PERF_COUNT_SW_PAGE_FAULTS, 1, regs, address);
 	if ((regs->int_parm_long & store_indication) == 0x400)
 		access = VM_WRITE;
-	flags |= access == VM_WRITE ? FAULT_FLAG_WRITE : 0;
 	flags |= user_mode(regs) ? FAULT_FLAG_USER : 0;
+	flags |= access == VM_WRITE ? FAULT_FLAG_WRITE : 0;
 	mmap_read_lock(mm);
 	if (IS_ENABLED(CONFIG_PGSTE) && test_pt_regs_flag(regs, PIF_GUEST_FAULT)) {
 		address = __gmap_translate(gmap, address);

@@ -12,12 +12,11 @@
 
 static void no_context(struct pt_regs *regs, unsigned long code, unsigned long address)
 {
-	if (fixup_exception(regs) || handle_trapped_io(regs, address))
-		return;
-	die("Oops", regs, code);
+	if (!fixup_exception(regs) && !handle_trapped_io(regs, address))
+		die("Oops", regs, code);
 }
 
-static void segv(struct pt_regs *regs, unsigned long code, unsigned long address, int si)
+static void segv(struct pt_regs *regs, long code, unsigned long address, int si)
 {
 	if (!user_mode(regs))
 		return no_context(regs, code, address);
@@ -25,7 +24,7 @@ static void segv(struct pt_regs *regs, unsigned long code, unsigned long address
 	force_sig_fault(SIGSEGV, si, (void __user *)address);
 }
 
-static void bad_area(struct pt_regs *regs, unsigned long code, unsigned long address, int si)
+static void bad_area(struct pt_regs *regs, long code, unsigned long address, int si)
 {
 	mmap_read_unlock(current->mm);
 	segv(regs, code, address, si);
@@ -101,11 +100,10 @@ another:
 	if ((fault & (VM_FAULT_ERROR | VM_FAULT_RETRY)) &&
 	    mm_fault_error(regs, error_code, address, fault))
 		return;
-	if (fault & VM_FAULT_COMPLETED)
-		return;
 	if (fault & VM_FAULT_RETRY) {
 		flags |= FAULT_FLAG_TRIED;
 		goto another;
 	}
-	mmap_read_unlock(mm);
+	if (!(fault & VM_FAULT_COMPLETED))
+		mmap_read_unlock(mm);
 }

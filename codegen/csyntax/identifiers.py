@@ -10,6 +10,8 @@ from codegen.base.spans import Span
 from codegen.csyntax.lex import Lexeme, lex_text
 from codegen.csyntax.parse import SyntaxTree
 
+_OPERAND_FOLLOWS = ("=", "(", "[", ",", "{", "return", "*")
+
 
 class UseKind(StrEnum):
     """What a whole-word occurrence is.
@@ -89,9 +91,10 @@ def _kind(lexemes: tuple[Lexeme, ...], i: int) -> UseKind:
         return UseKind.TAG
     if before == "goto":
         return UseKind.LABEL
-    if before == "&&" and (
-        i < 2 or lexemes[i - 2].text in ("=", "(", "[", ",", "{", "return", "*")
-    ):
+    if before == "&" and i > 1 and lexemes[i - 2].end == lexemes[i - 1].start:
+        # The grammar has no `&&label`: where an operand begins it reads two `&`.
+        return UseKind.LABEL if lexemes[i - 2].text == "&" else UseKind.NAME
+    if before == "&&" and (i < 2 or lexemes[i - 2].text in _OPERAND_FOLLOWS):
         return UseKind.LABEL
     # `c ? x : y` has no statement's end before x; `case A:` has the word case.
     starts = before in (";", "{", "}", ":", ")", "else", "#")

@@ -140,6 +140,10 @@ def _rewrite_body(tokens: list[Token]) -> list[Token]:
     i = 0
     while i < len(tokens):
         t = tokens[i]
+        if t.text == "extern" and i > body:
+            while _text(tokens, i) not in (";", ""):
+                i += 1
+            continue
         if t.kind is Kind.WORD and t.text in _ASM:
             start = i + 1
             while _text(tokens, start) in _ASM_QUALIFIERS:

@@ -190,7 +190,7 @@ class TestFolder:
         files = {"b.c": FAULT, "a_32.c": FAULT, "deep/c.c": FAULT, "no.c": OTHER, "h.h": FAULT}
         source = open_source(write(tmp_path / "own", files))
         assert (source.kind, source.name) == (SourceKind.FOLDER, "own")
-        assert source.tree is source.kernel is None
+        assert (source.tree, source.kernel) == (None, None)
         assert [(file.path, file.arch, file.selector) for file in source.files] == [
             ("a_32.c", None, "a_32"),
             ("b.c", None, "b"),
@@ -245,7 +245,7 @@ class TestSnippets:
         monkeypatch.setattr(resources, "_PACKAGE", tmp_path / "codegen")
         source = open_source(None)
         assert (source.kind, source.name) == (SourceKind.SNIPPETS, "kernel_snippets")
-        assert source.tree is source.kernel is None
+        assert (source.tree, source.kernel) == (None, None)
         assert [file.selector for file in source.files] == ["arc", "arm64"]
         assert paths(None, "arm64") == ["arm64.c"]
         assert "did you mean arm64?" in complaint(None, "arm46")

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Finding the handler in a program, by what it does and never by its name.
+
+The handler is the innermost function that contains the retry loop around
+handle_mm_fault() once its helpers are inlined. What surrounds it in the same
+file and uses its result belongs to it (`entries`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from codegen.base.spans import Span
+from codegen.ir.nodes import Call, Field, Function, Local
+from codegen.ir.program import Program, calls_of, cycle_blocks, expressions_of, reachable_blocks
+from codegen.ir.vocabulary import Role
+
+
+class HandlerRole(StrEnum):
+    """What a user of handle_mm_fault() is; the JSON contract's words."""
+
+    HANDLER = "handler"
+    SECOND = "second"
+    OTHER = "other"
+
+
+class Dialect(StrEnum):
+    """The generation of the mm API that a handler is written in."""
+
+    MMAP_SEM = "mmap_sem"
+    FIND_VMA = "find_vma"
+    LOCK_MM_AND_FIND_VMA = "lock_mm_and_find_vma"
+    PER_VMA_LOCK = "per_vma_lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A user of handle_mm_fault(): the function, what it is, and where execution starts.
+
+    `entries` are the outermost functions of the file that use what the
+    handler returns; just the handler itself where nobody does.
+    """
+
+    function: str
+    role: HandlerRole
+    dialect: Dialect
+    span: Span
+    entries: tuple[str, ...]
+
+
+def find(program: Program) -> tuple[Found, ...]:
+    """Every user of handle_mm_fault() in the program, the handler first."""
+    reaching = {n for n in program.functions if Role.FAULT in program.roles(n)}
+    looping = {n for n in reaching if _loops_around_fault(program, n, reaching)}
+    innermost = {n for n in looping if not (_callees(program, n) & looping - {n})}
+    direct = {
+        n
+        for n in reaching
+        if any(program.role(c.name) is Role.FAULT for c in calls_of(program.functions[n]))
+    }
+    found: list[Found] = []
+    handlers = sorted(innermost, key=lambda n: (_weight(program, n), program.functions[n].span))
+    for position, name in enumerate(handlers):
+        role = HandlerRole.HANDLER if position == 0 else HandlerRole.SECOND
+        if not _is_fault_handler(program, name):
+            role = HandlerRole.OTHER
+        found.append(_found(program, name, role))
+    inside = set().union(*({n} | _callees(program, n) for n in handlers)) if handlers else set()
+    for name in sorted(direct - inside, key=lambda n: program.functions[n].span):
+        role = HandlerRole.SECOND if handlers else HandlerRole.OTHER
+        found.append(_found(program, name, role))
+    return tuple(found)
+
+
+def _found(program: Program, name: str, role: HandlerRole) -> Found:
+    function = program.functions[name]
+    entries = _entries(program, name) if role is HandlerRole.HANDLER else (name,)
+    return Found(name, role, dialect_of(program, name), function.span, entries)
+
+
+def _weight(program: Program, name: str) -> int:
+    """Handlers of a trap (which send signals and get the registers) come before other loops."""
+    return 0 if _is_fault_handler(program, name) else 1
+
+
+def _is_fault_handler(program: Program, name: str) -> bool:
+    """A fault handler signals, or its callers in the file do; a copro or guest fault returns.
+
+    A loop that only ever works for another mm (a gmap, a coprocessor) neither
+    looks at the current task's mm nor counts a perf event.
+    """
+    family = {name, *_callees(program, name), *_callers(program, name)}
+    roles = frozenset().union(*(program.roles(n) for n in family))
+    return bool(roles & {Role.SIGNAL, Role.OOM}) and bool(
+        roles & {Role.FAULT} and _takes_registers(program, name)
+    )
+
+
+def _takes_registers(program: Program, name: str) -> bool:
+    """Whether some part of the handler tells user mode from kernel mode."""
+    family = {name, *_callees(program, name)}
+    for n in family:
+        function = program.functions[n]
+        if Role.USER_MODE in program.roles(n) or Role.ACCOUNTING in program.roles(n):
+            return True
+        for expr in expressions_of(function):
+            if getattr(expr, "name", None) == "FAULT_FLAG_USER":
+                return True
+            if isinstance(expr, Field) and isinstance(expr.base, Local) and expr.base.name == "regs":
+                return True
+    return False
+
+
+def _callees(program: Program, name: str) -> set[str]:
+    seen: set[str] = set()
+    stack = [name]
+    while stack:
+        for call in calls_of(program.functions[stack.pop()]):
+            if call.name in program.functions and call.name not in seen:
+                seen.add(call.name)
+                stack.append(call.name)
+    return seen
+
+
+def _callers(program: Program, name: str) -> set[str]:
+    return {
+        n for n, f in program.functions.items() if any(c.name == name for c in calls_of(f))
+    }
+
+
+def _loops_around_fault(program: Program, name: str, reaching: set[str]) -> bool:
+    function = program.functions[name]
+    cycle = cycle_blocks(function)
+    for label in cycle & reachable_blocks(function):
+        for instruction in function.block(label).instructions:
+            if isinstance(instruction, Call) and (
+                program.role(instruction.name) is Role.FAULT or instruction.name in reaching
+            ):
+                return True
+    return False
+
+
+def _entries(program: Program, name: str) -> tuple[str, ...]:
+    """Up the callers in the file, as long as they use what comes back."""
+    function = program.functions[name]
+    if function.returns.bits == 0:
+        return (name,)
+    users = [
+        caller
+        for caller in sorted(_callers(program, name), key=lambda n: program.functions[n].span)
+        if caller != name and _uses_result(program.functions[caller], name)
+    ]
+    if not users:
+        return (name,)
+    entries: list[str] = []
+    for user in users:
+        entries += [e for e in _entries(program, user) if e not in entries]
+    return tuple(entries)
+
+
+def _uses_result(caller: Function, name: str) -> bool:
+    """Whether the caller does more with the value than hand it on."""
+    return any(c.name == name and c.result is not None for c in calls_of(caller))
+
+
+def dialect_of(program: Program, name: str) -> Dialect:
+    """The generation of the mm API that the handler, with its helpers, speaks."""
+    roles = program.roles(name)
+    if Role.LOCK_VMA in roles:
+        return Dialect.PER_VMA_LOCK
+    if Role.LOCK_FIND in roles:
+        return Dialect.LOCK_MM_AND_FIND_VMA
+    if roles & {Role.LOCK, Role.TRYLOCK, Role.LOCK_KILLABLE}:
+        return Dialect.FIND_VMA
+    if roles & {Role.SEM_LOCK, Role.SEM_TRYLOCK, Role.SEM_LOCK_KILLABLE}:
+        return Dialect.MMAP_SEM
+    return Dialect.FIND_VMA

@@ -1,0 +1,1118 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The symbolic machine: runs a program along every feasible path.
+
+A state is a stack of frames, a memory from places to terms, and the facts that
+lead here. At a branch that the facts leave open the state is copied and both
+ways are followed. Calls are taken as the vocabulary and `program.py` say; the
+mm answers as `environment.py` says.
+
+    machine = Machine(program, "do_page_fault", Plan(mode=True, outcome=Outcome.OOM, passes=1))
+    for path in machine.run(): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from codegen.base.spans import Span
+from codegen.ir import environment as env
+from codegen.ir import types
+from codegen.ir.environment import Outcome, Plan
+from codegen.ir.nodes import (
+    AddressOf,
+    Assign,
+    Binary,
+    Branch,
+    Call,
+    Cast,
+    Conditional,
+    Deref,
+    Expr,
+    Field,
+    Function,
+    Global,
+    Index,
+    Jump,
+    Literal,
+    Local,
+    LValue,
+    PureCall,
+    Return,
+    Text,
+    Unary,
+)
+from codegen.ir.printer import place_text
+from codegen.ir.program import Program, Taken, is_signal_code, is_signal_number
+from codegen.ir.solver import PathSolver, ResourceBound
+from codegen.ir.terms import (
+    FALSE,
+    TRUE,
+    Term,
+    arithmetic,
+    call,
+    choose,
+    conjoin,
+    disjoin,
+    divide,
+    equal,
+    extend,
+    field_address,
+    index_address,
+    integer,
+    invert,
+    less,
+    local_address,
+    minus,
+    negate,
+    number,
+    object_address,
+    shift,
+    symbol,
+    text,
+    truth,
+)
+from codegen.ir.trace import Decision, End, Event, EventKind, Path
+from codegen.ir.types import CType
+from codegen.ir.vocabulary import Role
+
+MAX_STEPS = 20_000
+MAX_PATHS = 20_000
+
+
+@dataclass(slots=True)
+class Frame:
+    """One activation of a function."""
+
+    function: Function
+    label: str
+    index: int
+    number: int
+    result: Local | None
+    span: Span
+
+
+@dataclass(slots=True)
+class State:
+    """A machine state; `copy()` before changing one that is shared."""
+
+    frames: list[Frame]
+    memory: dict[Term, Term]
+    versions: dict[Term, int]
+    facts: tuple[Term, ...]
+    decisions: tuple[Decision, ...]
+    trace: list[Event]
+    acquired: int = 0
+    faults: int = 0
+    lock_depth: int = 0
+    vma_locked: bool = False
+    epoch: int = 0
+    frame_count: int = 0
+    steps: int = 0
+    outcome: Outcome | None = None
+    flags: Term | None = None
+    outcome_at: int = -1
+    vmas: dict[int, bool] = field(default_factory=dict)
+
+    def copy(self) -> State:
+        return State(
+            [Frame(f.function, f.label, f.index, f.number, f.result, f.span) for f in self.frames],
+            dict(self.memory),
+            dict(self.versions),
+            self.facts,
+            self.decisions,
+            list(self.trace),
+            self.acquired,
+            self.faults,
+            self.lock_depth,
+            self.vma_locked,
+            self.epoch,
+            self.frame_count,
+            self.steps,
+            self.outcome,
+            self.flags,
+            self.outcome_at,
+            dict(self.vmas),
+        )
+
+
+class _Stop(Exception):
+    """A path ended inside an instruction."""
+
+    def __init__(self, end: End, span: Span, value: Term | None = None) -> None:
+        super().__init__(end)
+        self.end, self.span, self.value = end, span, value
+
+
+Fork = tuple[tuple[Term, ...], Callable[[State], None]]
+
+
+class Machine:
+    """Runs one program from one function under one plan.
+
+    `mode` is the handler's condition for user mode as a term over its entry
+    state; None means `user_mode(regs)` itself.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        entry: str,
+        plan: Plan,
+        solver: PathSolver | None = None,
+        mode: Term | None = None,
+    ) -> None:
+        self.program = program
+        self.plan = plan
+        self.solver = solver or PathSolver()
+        self.constants = program.constants
+        self.entry = program.functions[entry]
+        self.spelling: dict[Term, str] = {}
+        self.spans: dict[Term, Span] = {}
+        self.user = env.truth_symbol("user_mode(regs)")
+        self.axioms: tuple[Term, ...] = ()
+        if mode is not None and mode is not self.user:
+            same = disjoin(conjoin(self.user, mode), conjoin(negate(self.user), negate(mode)))
+            self.axioms += (same,)
+        if plan.mode is not None:
+            self.axioms += (self.user if plan.mode else negate(self.user),)
+            if mode is not None and mode is not self.user:
+                self.axioms = (
+                    self.user if plan.mode else negate(self.user),
+                    mode if plan.mode else negate(mode),
+                )
+
+    # -- running ---------------------------------------------------------------
+
+    def start(self) -> State:
+        """The state at the handler's entry."""
+        state = State([], {}, {}, self.axioms, (), [])
+        args: list[Term] = []
+        for param in self.entry.params:
+            if param.type.pointer or param.type.record:
+                args.append(object_address(param.name))
+            else:
+                args.append(symbol(param.name, param.type.bits))
+        self._enter(state, self.entry, args, None, self.entry.span)
+        return state
+
+    def run(self, state: State | None = None) -> Iterator[Path]:
+        """Every feasible path, depth first, the taken side of a branch first.
+
+        Raises ResourceBound when there are too many, or one is too long.
+        """
+        stack: list[State | Path] = [state or self.start()]
+        count = 0
+        while stack:
+            current = stack.pop()
+            if isinstance(current, State):
+                stack.extend(reversed(self._advance(current)))
+                continue
+            count += 1
+            if count > MAX_PATHS:
+                raise ResourceBound(f"more than {MAX_PATHS} paths")
+            if current.end is not End.CUT:
+                yield current
+
+    def _advance(self, state: State) -> list[State | Path]:
+        """Runs to the next fork or the end."""
+        try:
+            while True:
+                state.steps += 1
+                if state.steps > MAX_STEPS:
+                    raise ResourceBound(f"a path of more than {MAX_STEPS} steps")
+                frame = state.frames[-1]
+                block = frame.function.block_map[frame.label]
+                if frame.index < len(block.instructions):
+                    instruction = block.instructions[frame.index]
+                    frame.index += 1
+                    match instruction:
+                        case Assign():
+                            self._assign(state, instruction)
+                        case Call():
+                            forks = self._call(state, instruction)
+                            if forks is not None:
+                                return self._fork(state, forks)
+                    continue
+                match block.terminator:
+                    case Jump(target=target):
+                        frame.label, frame.index = target, 0
+                    case Branch() as branch:
+                        states = self._branch(state, branch)
+                        if states is not None:
+                            return states
+                    case Return() as ending:
+                        self._return(state, ending)
+        except _Stop as stop:
+            return [self._path(state, stop.end, stop.span, stop.value)]
+
+    def _path(self, state: State, end: End, span: Span, value: Term | None) -> Path:
+        return Path(
+            state.facts,
+            state.decisions,
+            tuple(state.trace),
+            end,
+            value,
+            span,
+            state.lock_depth,
+            state.faults,
+            state.acquired > 0 or state.faults > 0,
+            state.flags,
+            max(state.outcome_at, 0),
+        )
+
+    def _branch(self, state: State, branch: Branch) -> list[State | Path] | None:
+        frame = state.frames[-1]
+        condition = truth(self._eval(state, branch.condition))
+        if len(state.frames) == 1 and not condition.is_constant:
+            self._spell(condition, branch.span)
+        self._kernel_seen(state, branch.condition, branch.span)
+        if state.frames[-1] is not frame:
+            return None
+        known = self.solver.decide(condition, state.facts)
+        if known is not None:
+            frame.label, frame.index = (branch.then if known else branch.otherwise), 0
+            return None
+        states: list[State | Path] = []
+        for taken, target in ((True, branch.then), (False, branch.otherwise)):
+            way = state.copy()
+            fact = condition if taken else negate(condition)
+            way.facts = (*way.facts, fact)
+            way.decisions = (
+                *way.decisions,
+                Decision(condition, taken, branch.span, len(way.frames) - 1),
+            )
+            top = way.frames[-1]
+            top.label, top.index = target, 0
+            states.append(way)
+        return states
+
+    def _spell(self, condition: Term, span: Span) -> None:
+        """Remembers how the handler itself wrote a condition."""
+        source = self.program.source
+        if span.end <= len(source.text) and condition not in self.spelling:
+            written = " ".join(source.slice(span).split())
+            if "/*" not in written and "//" not in written:
+                self.spelling[condition] = _without_hint(written)
+                self.spans[condition] = span
+
+    def _fork(self, state: State, forks: list[Fork]) -> list[State | Path]:
+        """Follows each answer of the world that fits the facts."""
+        states: list[State | Path] = []
+        for facts, update in forks:
+            new = tuple(f for f in facts if f is not TRUE)
+            if any(f is FALSE for f in new):
+                continue
+            if len(forks) > 1 and new and not self.solver.possible((*state.facts, *new)):
+                continue
+            way = state.copy()
+            way.facts = (*way.facts, *new)
+            try:
+                update(way)
+            except _Stop as stop:
+                states.append(self._path(way, stop.end, stop.span, stop.value))
+            else:
+                states.append(way)
+        return states
+
+    # -- memory ------------------------------------------------------------------
+
+    def _place(self, state: State, target: LValue) -> Term:
+        match target:
+            case Local(name=name):
+                return local_address(state.frames[-1].number, name)
+            case Global(name=name):
+                return object_address(f"&{name}")
+            case Field(base=base, name=name):
+                return field_address(self._eval(state, base), name)
+            case Index(base=base, index=index):
+                position = self._eval(state, index)
+                return index_address(self._eval(state, base), extend(position, 64, index.type.signed))
+            case Deref(base=base):
+                return self._eval(state, base)
+
+    def _load(self, state: State, place: Term, ctype: CType) -> Term:
+        value = state.memory.get(place)
+        bits = ctype.bits or 64
+        if value is None:
+            value = self._initial(state, place, bits)
+            state.memory[place] = value
+        return extend(value, bits, ctype.signed)
+
+    def _initial(self, state: State, place: Term, bits: int) -> Term:
+        """The value of a place that nobody has written on this path."""
+        if place.op == "local":
+            return symbol(f"uninitialized {place.payload[1]}", bits)  # type: ignore[index]
+        if place.op == "object":
+            name = str(place.payload)
+            if name.startswith("&"):
+                return self._named(name[1:], bits)
+            return symbol(f"*{name}", bits)
+        version = state.versions.get(_root(place), 0)
+        if place.payload in ("mm", "active_mm", "vm_mm"):
+            version = 0
+        suffix = f"@{version}" if version else ""
+        return symbol(place_text(place, ordinals=True) + suffix, bits)
+
+    def _named(self, name: str, bits: int) -> Term:
+        if name in self.constants:
+            return integer(self.constants[name], bits, name)
+        if name == "current":
+            return object_address("current")
+        return symbol(name, bits)
+
+    def _store(self, state: State, place: Term, value: Term, span: Span) -> None:
+        state.memory[place] = value
+        if _root(place).op != "local":
+            state.trace.append(
+                Event(
+                    EventKind.WRITE,
+                    place_text(place),
+                    (value, place),
+                    span,
+                    len(state.frames) - 1,
+                )
+            )
+
+    def _assign(self, state: State, instruction: Assign) -> None:
+        value = self._eval(state, instruction.value)
+        place = self._place(state, instruction.target)
+        self._store(state, place, value, instruction.span)
+        self._kernel_seen(state, instruction.value, instruction.span)
+
+    def _set_local(self, state: State, local: Local, value: Term) -> None:
+        place = local_address(state.frames[-1].number, local.name)
+        if local.type.boolean:
+            value = number(truth(value), local.type.bits)
+        state.memory[place] = extend(value, local.type.bits or 64, True)
+
+    # -- expressions ---------------------------------------------------------------
+
+    def _eval(self, state: State, expr: Expr) -> Term:
+        match expr:
+            case Literal():
+                return integer(expr.value, expr.type.bits, expr.name)
+            case Text():
+                return text(expr.value)
+            case Global() if expr.name == "current":
+                return object_address("current")
+            case Local() | Global() | Field() | Index() | Deref():
+                if expr.type.record and not isinstance(expr, Local):
+                    return self._load(state, self._place(state, expr), types.ULONG)
+                return self._load(state, self._place(state, expr), expr.type)
+            case AddressOf():
+                return self._place(state, expr.target)
+            case Cast():
+                return _convert(self._eval(state, expr.operand), expr.operand.type, expr.type)
+            case Unary():
+                value = self._eval(state, expr.operand)
+                if expr.op == "!":
+                    return number(negate(truth(value)), 32)
+                value = extend(value, expr.type.bits, expr.operand.type.signed)
+                return minus(value) if expr.op == "-" else invert(value)
+            case Binary():
+                return self._binary(state, expr)
+            case Conditional():
+                condition = truth(self._eval(state, expr.condition))
+                then = _convert(self._eval(state, expr.then), expr.then.type, expr.type)
+                otherwise = _convert(
+                    self._eval(state, expr.otherwise), expr.otherwise.type, expr.type
+                )
+                known = self.solver.decide(condition, state.facts)
+                if known is not None:
+                    return then if known else otherwise
+                return choose(condition, then, otherwise)
+            case PureCall():
+                return self._pure(state, expr)
+
+    def _binary(self, state: State, expr: Binary) -> Term:
+        left, right = self._eval(state, expr.left), self._eval(state, expr.right)
+        op = expr.op
+        if op in ("&&", "||"):
+            join = conjoin if op == "&&" else disjoin
+            return number(join(truth(left), truth(right)), 32)
+        if op in ("<<", ">>"):
+            bits = expr.type.bits
+            left = extend(left, bits, expr.left.type.signed)
+            right = extend(right, bits, expr.right.type.signed)
+            kind = "shl" if op == "<<" else ("ashr" if expr.left.type.signed else "lshr")
+            return shift(kind, left, right)
+        ctype = types.common(expr.left.type, expr.right.type)
+        left = extend(left, ctype.bits, expr.left.type.signed)
+        right = extend(right, ctype.bits, expr.right.type.signed)
+        match op:
+            case "==":
+                return number(equal(left, right), 32)
+            case "!=":
+                return number(negate(equal(left, right)), 32)
+            case "<":
+                return number(less(left, right, ctype.signed), 32)
+            case ">":
+                return number(less(right, left, ctype.signed), 32)
+            case "<=":
+                return number(negate(less(right, left, ctype.signed)), 32)
+            case ">=":
+                return number(negate(less(left, right, ctype.signed)), 32)
+            case "+" | "-" | "*" | "&" | "|" | "^":
+                return arithmetic(_ARITHMETIC[op], left, right)
+            case "/" | "%":
+                prefix = "s" if ctype.signed else "u"
+                return divide(prefix + ("div" if op == "/" else "rem"), left, right)
+            case _:
+                raise AssertionError(f"no operator {op}")
+
+    def _pure(self, state: State, expr: PureCall) -> Term:
+        args = tuple(self._eval(state, a) for a in expr.args)
+        role = self.program.role(expr.name)
+        if role is Role.USER_MODE:
+            return number(self.user, expr.type.bits or 32)
+        version = max((state.versions.get(_root(a), 0) for a in args), default=0)
+        name = f"{expr.name}@{version}" if version else expr.name
+        if expr.type.boolean:
+            return number(call(name, args, 1), expr.type.bits)
+        return call(name, args, expr.type.bits or 64)
+
+    # -- control ---------------------------------------------------------------------
+
+    def _enter(
+        self, state: State, function: Function, args: list[Term], result: Local | None, span: Span
+    ) -> None:
+        state.frame_count += 1
+        number_ = state.frame_count
+        state.frames.append(Frame(function, function.entry, 0, number_, result, span))
+        for position, param in enumerate(function.params):
+            if position < len(args):
+                value = args[position]
+            else:
+                value = symbol(f"missing {param.name}", param.type.bits or 64)
+            if param.type.boolean:
+                value = number(truth(value), param.type.bits)
+            place = local_address(number_, param.name)
+            state.memory[place] = extend(value, param.type.bits or 64, False)
+
+    def _return(self, state: State, ending: Return) -> None:
+        value = None if ending.value is None else self._eval(state, ending.value)
+        if ending.value is not None:
+            self._kernel_seen(state, ending.value, ending.span)
+        self._leave(state, value, ending.span)
+
+    def _leave(self, state: State, value: Term | None, span: Span) -> None:
+        frame = state.frames.pop()
+        if not state.frames:
+            raise _Stop(End.RETURN, span, value)
+        if frame.result is not None:
+            if value is None:
+                value = symbol(f"{frame.function.name}#{state.epoch}", frame.result.type.bits)
+            self._set_local(state, frame.result, value)
+
+    # -- calls ---------------------------------------------------------------------------
+
+    def _event(
+        self,
+        state: State,
+        kind: EventKind,
+        name: str,
+        args: tuple[Term, ...],
+        span: Span,
+        parts: tuple[str, ...] = (),
+    ) -> None:
+        state.trace.append(Event(kind, name, args, span, len(state.frames) - 1, parts))
+
+    def _call(self, state: State, instruction: Call) -> list[Fork] | None:
+        name, span = instruction.name, instruction.span
+        functions = self.program.functions
+        if name in functions:
+            args = [self._eval(state, a) for a in instruction.args]
+            converted = [
+                _convert(value, expr.type, param.type)
+                for value, expr, param in zip(args, instruction.args, functions[name].params, strict=False)
+            ]
+            return self._own_call(state, instruction, converted)
+        role = self.program.role(name)
+        args = [self._eval(state, a) for a in instruction.args]
+        for arg in instruction.args:
+            self._kernel_seen(state, arg, span)
+        if role is None:
+            return self._unknown(state, instruction, args)
+        return self._word(state, instruction, role, args)
+
+    def _own_call(self, state: State, instruction: Call, args: list[Term]) -> list[Fork] | None:
+        name = instruction.name
+        taken = self.program.taken(name)
+        depth = sum(1 for f in state.frames if f.function.name == name)
+        if taken is Taken.INLINE and depth == 0:
+            self._enter(
+                state, self.program.functions[name], args, instruction.result, instruction.span
+            )
+            return None
+        kind = EventKind.KERNEL if taken is Taken.KERNEL else EventKind.CALL
+        self._event(state, kind, name, tuple(args), instruction.span)
+        self._result(state, instruction, args)
+        if self.program.writes_objects(name):
+            self._clobber(state, args)
+        if taken is Taken.KERNEL and not self.program.may_return(name):
+            raise _Stop(End.NEVER, instruction.span)
+        return None
+
+    def _result(self, state: State, instruction: Call, args: list[Term]) -> None:
+        """A value keyed by name, arguments and how much of the world changed before."""
+        if instruction.result is None:
+            return
+        ctype = instruction.result.type
+        name = f"{instruction.name}@{state.epoch}" if state.epoch else instruction.name
+        if ctype.boolean:
+            value = number(call(name, tuple(args), 1), ctype.bits)
+        else:
+            value = call(name, tuple(args), ctype.bits or 64)
+        self._set_local(state, instruction.result, value)
+
+    def _clobber(self, state: State, args: list[Term]) -> None:
+        """Forgets what the call may have written: the objects whose address it gets."""
+        for arg in args:
+            root = _root(arg)
+            if root.op == "local":
+                if arg.op != "int":
+                    state.memory[root] = symbol(f"{root.payload[1]}@{state.epoch}", _bits(state, root))  # type: ignore[index]
+                continue
+            if root.op not in ("object", "sym") or str(root.payload).startswith("vma#"):
+                continue
+            if root.bits != 64 or (root.op == "sym" and not _is_pointer_like(state, root)):
+                continue
+            state.versions[root] = state.versions.get(root, 0) + 1
+            for place in [p for p in state.memory if p is not root and _root(p) is root]:
+                if place.payload not in ("mm", "active_mm"):
+                    del state.memory[place]
+
+    def _unknown(self, state: State, instruction: Call, args: list[Term]) -> list[Fork] | None:
+        """A word that is not in the vocabulary: a signal by its shape, else an effect."""
+        if (parts := _signal_shape(instruction.name, args)) is not None:
+            self._event(
+                state,
+                EventKind.SIGNAL,
+                instruction.name,
+                tuple(parts.values()),
+                instruction.span,
+                tuple(parts),
+            )
+            self._result(state, instruction, args)
+            return None
+        self._event(state, EventKind.CALL, instruction.name, tuple(args), instruction.span)
+        state.epoch += 1
+        self._result(state, instruction, args)
+        self._clobber(state, args)
+        if "get_user" in instruction.name or "get_kernel_nofault" in instruction.name:
+            first = instruction.args[0] if instruction.args else None
+            if isinstance(first, Cast):
+                first = first.operand
+            if isinstance(first, (Local, Global, Field, Index, Deref)):
+                place = self._place(state, first)
+                state.memory[place] = symbol(
+                    f"{place_text(place)}@{state.epoch}", first.type.bits or 64
+                )
+        return None
+
+    def _word(
+        self, state: State, instruction: Call, role: Role, args: list[Term]
+    ) -> list[Fork] | None:
+        name, span = instruction.name, instruction.span
+        match role:
+            case Role.IGNORE:
+                self._zero(state, instruction)
+            case Role.WARN:
+                condition = truth(args[0]) if args else TRUE
+                if condition is not FALSE:
+                    self._event(state, EventKind.CALL, name, (number(condition, 32),), span)
+                if instruction.result is not None:
+                    self._set_local(state, instruction.result, number(condition, 32))
+            case Role.PRINT | Role.EFFECT:
+                self._event(state, EventKind.CALL, name, tuple(args), span)
+                self._result(state, instruction, args)
+            case Role.FRESH:
+                state.epoch += 1
+                self._result(state, instruction, args)
+            case Role.ACCOUNTING:
+                self._event(state, EventKind.ACCOUNTING, name, tuple(args), span)
+            case Role.OOM:
+                self._event(state, EventKind.OOM, name, (), span)
+            case Role.BUG:
+                self._event(state, EventKind.BUG, name, (), span)
+                raise _Stop(End.NEVER, span)
+            case Role.SIGNAL:
+                self._signal(state, instruction, args)
+            case Role.KERNEL | Role.KERNEL_NEVER | Role.KERNEL_NEVER_IN_KERNEL:
+                return self._kernel(state, instruction, role, args)
+            case Role.SIGNAL_PENDING | Role.FATAL_PENDING:
+                if instruction.result is not None:
+                    fatal = env.truth_symbol(f"fatal_signal_pending#{state.faults}")
+                    pending = env.truth_symbol(f"signal_pending#{state.faults}")
+                    value = fatal if role is Role.FATAL_PENDING else pending
+                    self._set_local(state, instruction.result, number(value, 32))
+            case _:
+                return self._dance(state, instruction, role, args)
+        return None
+
+    def _zero(self, state: State, instruction: Call) -> None:
+        if instruction.result is not None:
+            self._set_local(state, instruction.result, integer(0, instruction.result.type.bits))
+
+    def _signal(self, state: State, instruction: Call, args: list[Term]) -> None:
+        shape = self.program.vocabulary.signals[instruction.name]
+        parts: dict[str, Term] = {}
+        for part in ("signo", "code", "addr", "lsb", "pkey"):
+            where = getattr(shape, part)
+            if isinstance(where, str):
+                parts[part] = integer(self.constants.get(where, 0), 32, where)
+            elif isinstance(where, int) and where < len(args):
+                parts[part] = args[where]
+        if shape.info is not None:
+            parts |= self._siginfo(state, args)
+        self._event(
+            state,
+            EventKind.SIGNAL,
+            instruction.name,
+            tuple(parts.values()),
+            instruction.span,
+            tuple(parts),
+        )
+        self._result(state, instruction, args)
+
+    def _siginfo(self, state: State, args: list[Term]) -> dict[str, Term]:
+        """The parts of a signal that was filled into a siginfo first."""
+        parts: dict[str, Term] = {}
+        for arg in args:
+            for part, name in (
+                ("signo", "si_signo"),
+                ("code", "si_code"),
+                ("addr", "si_addr"),
+                ("lsb", "si_addr_lsb"),
+            ):
+                value = state.memory.get(field_address(arg, name))
+                if value is not None:
+                    parts[part] = value
+            if is_signal_number(arg.name) and arg.is_constant:
+                parts.setdefault("signo", arg)
+        return parts
+
+    def _kernel(
+        self, state: State, instruction: Call, role: Role, args: list[Term]
+    ) -> list[Fork] | None:
+        span = instruction.span
+        self._event(state, EventKind.KERNEL, instruction.name, tuple(args), span)
+        if self._skip_routine(state, span):
+            return None
+        if role is Role.KERNEL_NEVER:
+            raise _Stop(End.NEVER, span)
+        if role is Role.KERNEL_NEVER_IN_KERNEL:
+
+            def dead(way: State) -> None:  # noqa: ARG001
+                raise _Stop(End.NEVER, span)
+
+            return [((negate(self.user),), dead), ((self.user,), lambda way: None)]
+        state.epoch += 1
+        self._result(state, instruction, args)
+        if args:
+            self._clobber(state, args)
+        return None
+
+    def _kernel_seen(self, state: State, expr: Expr, span: Span) -> None:
+        """In the tables, looking the exception table up is already the kernel's routine."""
+        if not self.plan.skip_kernel or state.outcome_at < 0:
+            return
+        from codegen.ir.program import subexpressions
+
+        for part in subexpressions(expr):
+            if isinstance(part, PureCall) and self.program.role(part.name) is Role.KERNEL_READS:
+                args = tuple(self._eval(state, a) for a in part.args)
+                self._event(state, EventKind.KERNEL, part.name, args, span)
+                self._skip_routine(state, span)
+                return
+
+    def _skip_routine(self, state: State, span: Span) -> bool:
+        """Leaves the routine that handles kernel faults, if the plan asks for it."""
+        if not self.plan.skip_kernel or state.outcome_at < 0:
+            return False
+        if len(state.frames) == 1 or state.frames[-1].function.name in self.main_frames:
+            raise _Stop(End.KERNEL, span)
+        self._leave(state, None, span)
+        return True
+
+    main_frames: frozenset[str] = frozenset()
+
+    # -- the mm dance ----------------------------------------------------------------------
+
+    def _dance(
+        self, state: State, instruction: Call, role: Role, args: list[Term]
+    ) -> list[Fork] | None:
+        span = instruction.span
+        match role:
+            case Role.SEM_LOCK | Role.SEM_TRYLOCK | Role.SEM_LOCK_KILLABLE | Role.SEM_UNLOCK:
+                if not (args and args[0].op == "field" and args[0].payload in _SEMAPHORES):
+                    self._event(state, EventKind.CALL, instruction.name, tuple(args), span)
+                    self._result(state, instruction, args)
+                    return None
+                return self._dance(state, instruction, _PLAIN_ROLE[role], args)
+            case Role.LOCK | Role.WRITE_LOCK:
+                self._next_pass(state, span)
+                self._acquire(state, span)
+            case Role.TRYLOCK:
+                return self._trylock(state, instruction)
+            case Role.LOCK_KILLABLE | Role.WRITE_LOCK_KILLABLE:
+                return self._killable(state, instruction)
+            case Role.UNLOCK | Role.WRITE_UNLOCK:
+                state.lock_depth -= 1
+                self._event(state, EventKind.UNLOCK, instruction.name, (), span)
+            case Role.DOWNGRADE:
+                pass
+            case Role.LOCK_VMA:
+                return self._lock_vma(state, instruction, args)
+            case Role.UNLOCK_VMA:
+                state.vma_locked = False
+                self._event(state, EventKind.VMA_UNLOCK, instruction.name, (), span)
+            case Role.LOCK_FIND:
+                return self._lock_find(state, instruction, args)
+            case Role.FIND_VMA | Role.FIND_VMA_PREV:
+                return self._find(state, instruction, role, args)
+            case Role.EXPAND_STACK:
+                return self._expand(state, instruction, args)
+            case Role.FAULT:
+                return self._fault(state, instruction, args)
+            case _:
+                raise AssertionError(f"no step for {role}")
+        return None
+
+    def _next_pass(self, state: State, span: Span) -> None:
+        """Taking the lock again after the last fault that is to be followed ends the path."""
+        if state.faults >= self.plan.passes:
+            raise _Stop(End.RETRY, span)
+
+    def _acquire(self, state: State, span: Span) -> None:
+        state.acquired += 1
+        state.lock_depth += 1
+        self._event(state, EventKind.LOCK, "mmap_lock", (), span)
+
+    def _trylock(self, state: State, instruction: Call) -> list[Fork]:
+        self._next_pass(state, instruction.span)
+        contended = env.truth_symbol(f"mmap_lock_contended#{state.acquired + 1}")
+
+        def got(way: State) -> None:
+            self._acquire(way, instruction.span)
+            self._answer(way, instruction, TRUE)
+
+        def missed(way: State) -> None:
+            self._event(way, EventKind.LOCK_WAIT, "mmap_lock", (), instruction.span)
+            self._answer(way, instruction, FALSE)
+
+        forks: list[Fork] = [((negate(contended),), got)]
+        if self.plan.contended:
+            forks.append(((contended,), missed))
+        return forks
+
+    def _killable(self, state: State, instruction: Call) -> list[Fork]:
+        self._next_pass(state, instruction.span)
+        killed = env.truth_symbol(f"killed_in_lock_wait#{state.acquired + 1}")
+
+        def got(way: State) -> None:
+            self._acquire(way, instruction.span)
+            self._answer(way, instruction, FALSE)
+
+        def lost(way: State) -> None:
+            if instruction.result is not None:
+                self._set_local(
+                    way, instruction.result, integer(-self.constants["EINTR"], 32)
+                )
+
+        forks: list[Fork] = [((negate(killed),), got)]
+        if self.plan.contended:
+            forks.append(((killed,), lost))
+        return forks
+
+    def _answer(self, state: State, instruction: Call, value: Term) -> None:
+        if instruction.result is not None:
+            self._set_local(
+                state, instruction.result, number(value, instruction.result.type.bits)
+            )
+
+    def _give(self, state: State, instruction: Call, value: Term) -> None:
+        if instruction.result is not None:
+            self._set_local(state, instruction.result, value)
+
+    def _missing(self, way: State, instruction: Call) -> None:
+        """No VMA: the outcome has happened."""
+        self._outcome(way, Outcome.NO_VMA)
+        self._give(way, instruction, integer(0, 64, "NULL"))
+
+    def _outcome(self, state: State, *outcomes: Outcome) -> None:
+        """Notes that the first pass met one of `outcomes`; cuts the path if another is planned."""
+        planned = self.plan.outcome
+        if planned is not None and state.outcome is None and planned not in outcomes:
+            raise _Stop(End.CUT, state.frames[-1].span if state.frames else Span(0, 0))
+        if state.outcome is None:
+            state.outcome = planned or outcomes[0]
+            state.outcome_at = len(state.trace)
+
+    def _found(self, way: State, ordinal: int) -> Term:
+        way.vmas[ordinal] = True
+        return env.vma_object(ordinal)
+
+    def _lock_find(self, state: State, instruction: Call, args: list[Term]) -> list[Fork]:
+        self._next_pass(state, instruction.span)
+        span = instruction.span
+        ordinal = state.acquired + 1
+        address = args[1] if len(args) > 1 else symbol("address", 64)
+        found = env.truth_symbol(f"vma_found#{ordinal}")
+        contended = env.truth_symbol(f"mmap_lock_contended#{ordinal}")
+        calm = () if not self.plan.contended else (negate(contended),)
+
+        def take(way: State) -> None:
+            self._acquire(way, span)
+            self._give(way, instruction, self._found(way, ordinal))
+
+        def none(way: State) -> None:
+            way.acquired += 1
+            self._outcome(way, Outcome.NO_VMA, Outcome.STACK_GROWTH_FAILURE)
+            self._give(way, instruction, integer(0, 64, "NULL"))
+
+        def refused(way: State) -> None:
+            way.acquired += 1
+            self._event(way, EventKind.LOCK_WAIT, "mmap_lock", (), span)
+            self._give(way, instruction, integer(0, 64, "NULL"))
+
+        facts = env.vma_facts(ordinal, address, self.constants, covers=True)
+        forks: list[Fork] = [((*calm, found, *facts), take), ((*calm, negate(found)), none)]
+        if self.plan.contended:
+            may_wait = self._may_wait(args)
+            killed = env.truth_symbol(f"killed_in_lock_wait#{ordinal}")
+            forks += [
+                ((contended, may_wait, negate(killed), found, *facts), take),
+                ((contended, may_wait, negate(killed), negate(found)), none),
+                ((contended, may_wait, killed), refused),
+                ((contended, negate(may_wait)), refused),
+            ]
+        return forks
+
+    def _may_wait(self, args: list[Term]) -> Term:
+        """Waiting for the lock is allowed from user mode, or with an exception-table entry."""
+        regs = args[2] if len(args) > 2 else object_address("regs")
+        entry = call("search_exception_tables", (call("instruction_pointer", (regs,), 64),), 64)
+        return disjoin(self.user, truth(entry))
+
+    def _lock_vma(self, state: State, instruction: Call, args: list[Term]) -> list[Fork]:
+        ordinal = state.acquired + 1
+        locked = env.truth_symbol(f"vma_read_locked#{ordinal}")
+        address = args[1] if len(args) > 1 else symbol("address", 64)
+
+        def take(way: State) -> None:
+            way.acquired += 1
+            way.vma_locked = True
+            self._event(way, EventKind.VMA_LOCK, instruction.name, (), instruction.span)
+            self._give(way, instruction, self._found(way, ordinal))
+
+        def none(way: State) -> None:
+            self._give(way, instruction, integer(0, 64, "NULL"))
+
+        facts = env.vma_facts(ordinal, address, self.constants, covers=True)
+        forks: list[Fork] = [((negate(locked),), none)]
+        if self.plan.outcome not in (Outcome.NO_VMA, Outcome.STACK_GROWTH_FAILURE):
+            forks.insert(0, ((locked, *facts), take))
+        return forks
+
+    def _find(
+        self, state: State, instruction: Call, role: Role, args: list[Term]
+    ) -> list[Fork]:
+        ordinal = state.acquired
+        address = args[1] if len(args) > 1 else symbol("address", 64)
+        found = env.truth_symbol(f"vma_found#{ordinal}")
+        planned = self.plan.outcome if state.outcome is None and state.faults == 0 else None
+        covers = None
+        if planned is Outcome.STACK_GROWTH_FAILURE:
+            covers = False
+        elif planned not in (None, Outcome.NO_VMA):
+            covers = True
+
+        def previous(way: State) -> None:
+            if role is Role.FIND_VMA_PREV and len(args) > 2:
+                before = env.truth_symbol(f"vma_before_found#{ordinal}")
+                value = choose(before, object_address(f"vma_before#{ordinal}"), integer(0, 64))
+                way.memory[args[2]] = value
+
+        def take(way: State) -> None:
+            previous(way)
+            self._give(way, instruction, self._found(way, ordinal))
+
+        def none(way: State) -> None:
+            previous(way)
+            self._missing(way, instruction)
+
+        def above(way: State) -> None:
+            """Nothing at or above the address: the stack that would grow lies below it."""
+            previous(way)
+            self._give(way, instruction, integer(0, 64, "NULL"))
+
+        facts = env.vma_facts(ordinal, address, self.constants, covers=covers)
+        if planned is Outcome.STACK_GROWTH_FAILURE and role is Role.FIND_VMA:
+            facts = (*facts, env.grows(self.constants, ordinal))
+        forks: list[Fork] = [((found, *facts), take)]
+        if planned in (None, Outcome.NO_VMA):
+            forks.append(((negate(found),), none))
+            if planned is Outcome.NO_VMA:
+                forks.pop(0)
+        elif planned is Outcome.STACK_GROWTH_FAILURE and role is Role.FIND_VMA_PREV:
+            forks.append(((negate(found),), above))
+        return forks
+
+    def _expand(self, state: State, instruction: Call, args: list[Term]) -> list[Fork]:
+        """expand_stack(vma, address) gives 0 or an error; (mm, address) a VMA or NULL, unlocked."""
+        ordinal = state.acquired
+        grown = env.truth_symbol(f"stack_grown#{ordinal}")
+        by_vma = bool(args) and str(args[0].payload).startswith("vma")
+        vma_result = not by_vma
+        if instruction.name != "expand_stack":
+            vma_result = False
+
+        def ok(way: State) -> None:
+            if way.outcome is None and self.plan.outcome in (
+                Outcome.NO_VMA,
+                Outcome.STACK_GROWTH_FAILURE,
+            ):
+                raise _Stop(End.CUT, instruction.span)
+            value = self._found(way, ordinal) if vma_result else integer(0, 32)
+            self._give(way, instruction, value)
+
+        def fail(way: State) -> None:
+            self._outcome(way, Outcome.STACK_GROWTH_FAILURE)
+            if vma_result:
+                way.lock_depth -= 1
+                self._event(way, EventKind.UNLOCK, instruction.name, (), instruction.span)
+                self._give(way, instruction, integer(0, 64, "NULL"))
+            else:
+                self._give(way, instruction, integer(-self.constants["ENOMEM"], 32))
+
+        return [((grown,), ok), ((negate(grown),), fail)]
+
+    def _fault(self, state: State, instruction: Call, args: list[Term]) -> list[Fork]:
+        span = instruction.span
+        self._next_pass(state, span)
+        if len(args) > 2 and state.flags is None:
+            state.flags = args[2]
+        if self.plan.stop_at_fault:
+            raise _Stop(End.STOP, span)
+        if self.plan.outcome in (
+            Outcome.NO_VMA,
+            Outcome.STACK_GROWTH_FAILURE,
+            Outcome.ACCESS_DENIED,
+        ) and state.outcome is None:
+            raise _Stop(End.CUT, span)
+        ordinal = state.faults + 1
+        flags = args[2] if len(args) > 2 else integer(0, 32)
+        forks: list[Fork] = []
+        for answer in env.fault_answers(self.plan, self.constants, ordinal, flags):
+            facts = (*answer.facts, *env.pending_facts(self.plan, ordinal, answer.outcome))
+
+            def update(way: State, answer: env.Answer = answer) -> None:
+                way.faults = ordinal
+                way.epoch += 1
+                self._event(way, EventKind.FAULT, instruction.name, tuple(args[1:3]), span)
+                assert answer.outcome is not None
+                if way.outcome is None:
+                    way.outcome = answer.outcome
+                    way.outcome_at = len(way.trace)
+                if answer.outcome in (Outcome.RETRY, Outcome.COMPLETED, Outcome.SIGNAL_PENDING):
+                    self._released(way, args)
+                self._give(way, instruction, answer.value)
+
+            forks.append((facts, update))
+        return forks
+
+    def _released(self, state: State, args: list[Term]) -> None:
+        """RETRY (without RETRY_NOWAIT) and COMPLETED: the mm has let the lock go."""
+        nowait = self.constants.get("FAULT_FLAG_RETRY_NOWAIT", 0)
+        flags = args[2] if len(args) > 2 else integer(0, 32)
+        held_back = arithmetic("and", flags, integer(nowait, flags.bits))
+        if state.outcome is not Outcome.COMPLETED and held_back.is_constant and held_back.value:
+            return
+        if state.vma_locked:
+            state.vma_locked = False
+        else:
+            state.lock_depth -= 1
+
+
+_SEMAPHORES = frozenset({"mmap_sem", "mmap_lock"})
+_PLAIN_ROLE = {
+    Role.SEM_LOCK: Role.LOCK,
+    Role.SEM_TRYLOCK: Role.TRYLOCK,
+    Role.SEM_LOCK_KILLABLE: Role.LOCK_KILLABLE,
+    Role.SEM_UNLOCK: Role.UNLOCK,
+}
+_ARITHMETIC = {"+": "add", "-": "sub", "*": "mul", "&": "and", "|": "or", "^": "xor"}
+
+
+def _root(place: Term) -> Term:
+    """The object that a place is in."""
+    while place.op in ("field", "index"):
+        place = place.args[0]
+    return place
+
+
+def _bits(state: State, place: Term) -> int:
+    value = state.memory.get(place)
+    return value.bits if value is not None else 64
+
+
+def _is_pointer_like(state: State, root: Term) -> bool:
+    """A symbol counts as a pointer if something was read or written through it."""
+    return any(p is not root and _root(p) is root for p in state.memory)
+
+
+def _convert(value: Term, source: CType, target: CType) -> Term:
+    """C's conversion of a value to a type."""
+    if target.bits == 0 or target.record:
+        return value
+    if target.boolean:
+        return number(truth(value), target.bits)
+    return extend(value, target.bits, source.signed)
+
+
+def _signal_shape(name: str, args: list[Term]) -> dict[str, Term] | None:
+    """A signal known by its shape: `do_trap(regs, SIGSEGV, SEGV_MAPERR, addr)`.
+
+    The address is the argument behind the code, unless that is the number.
+    """
+    numbers = [i for i, a in enumerate(args) if a.is_constant and is_signal_number(a.name)]
+    codes = [i for i, a in enumerate(args) if _holds_code(a)]
+    if not codes or not (numbers or str(_some_code(args[codes[0]])).startswith("BUS_")):
+        return None
+    parts: dict[str, Term] = {}
+    parts["signo"] = args[numbers[0]] if numbers else integer(7, 32, "SIGBUS")
+    parts["code"] = args[codes[0]]
+    rest = [
+        i for i in range(codes[0] + 1, len(args)) if i not in numbers and args[i].op != "text"
+    ]
+    if rest:
+        parts["addr"] = args[rest[0]]
+    return parts
+
+
+def _some_code(term: Term) -> str | None:
+    if term.is_constant:
+        return term.name
+    if term.op == "ite":
+        return _some_code(term.args[1]) or _some_code(term.args[2])
+    return None
+
+
+def _holds_code(term: Term) -> bool:
+    return is_signal_code(_some_code(term))
+
+
+def _without_hint(written: str) -> str:
+    """`unlikely(x)` is spelled `x`."""
+    for hint in ("likely(", "unlikely("):
+        if written.startswith(hint) and written.endswith(")"):
+            inner = written[len(hint) : -1]
+            depth = 0
+            for c in inner:
+                depth += (c == "(") - (c == ")")
+                if depth < 0:
+                    return written
+            return inner.strip()
+    return written

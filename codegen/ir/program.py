@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""All functions of a file in one configuration, and how a call of each is taken.
+
+A handler is spread over static helpers. A call of one is followed (INLINE)
+where what it does belongs to the handler's own story: the mm dance, signals,
+OOM, the check of a VMA, a pure decode. A helper that only leads to the
+exception table or the oops is one step of the trace (KERNEL), and one that
+does none of this (prints, page-table walks) is an effect like any other
+(OPAQUE).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+from codegen.base.spans import SourceText
+from codegen.ir.nodes import (
+    AddressOf,
+    Assign,
+    Binary,
+    Branch,
+    Call,
+    Cast,
+    Conditional,
+    Deref,
+    Expr,
+    Field,
+    Function,
+    Global,
+    Index,
+    Jump,
+    Literal,
+    Local,
+    PureCall,
+    Return,
+    Text,
+    Unary,
+)
+from codegen.ir.vocabulary import DANCE_ROLES, Role, Vocabulary
+
+
+class Taken(Enum):
+    """How the machine takes a call of a function that the file defines."""
+
+    INLINE = "inline"
+    KERNEL = "kernel"
+    OPAQUE = "opaque"
+
+
+def subexpressions(expr: Expr) -> Iterator[Expr]:
+    """The expression and everything in it."""
+    yield expr
+    match expr:
+        case Field(base=base) | Deref(base=base):
+            yield from subexpressions(base)
+        case Index(base=base, index=index):
+            yield from subexpressions(base)
+            yield from subexpressions(index)
+        case AddressOf(target=inner):
+            yield from subexpressions(inner)
+        case Unary(operand=inner) | Cast(operand=inner):
+            yield from subexpressions(inner)
+        case Binary(left=left, right=right):
+            yield from subexpressions(left)
+            yield from subexpressions(right)
+        case Conditional():
+            for part in (expr.condition, expr.then, expr.otherwise):
+                yield from subexpressions(part)
+        case PureCall(args=args):
+            for part in args:
+                yield from subexpressions(part)
+        case Literal() | Text() | Local() | Global():
+            pass
+
+
+def expressions_of(function: Function) -> Iterator[Expr]:
+    """Every expression that the function evaluates."""
+    for block in function.blocks:
+        for instruction in block.instructions:
+            match instruction:
+                case Assign():
+                    yield from subexpressions(instruction.value)
+                    yield from subexpressions(instruction.target)
+                case Call():
+                    for arg in instruction.args:
+                        yield from subexpressions(arg)
+        match block.terminator:
+            case Branch(condition=condition):
+                yield from subexpressions(condition)
+            case Return(value=value) if value is not None:
+                yield from subexpressions(value)
+            case _:
+                pass
+
+
+def calls_of(function: Function) -> Iterator[Call]:
+    for block in function.blocks:
+        for instruction in block.instructions:
+            if isinstance(instruction, Call):
+                yield instruction
+
+
+def reachable_blocks(function: Function) -> set[str]:
+    """The labels that control can reach from the entry."""
+    seen: set[str] = set()
+    stack = [function.entry]
+    while stack:
+        label = stack.pop()
+        if label in seen or label not in function.block_map:
+            continue
+        seen.add(label)
+        stack += successors(function, label)
+    return seen
+
+
+def successors(function: Function, label: str) -> tuple[str, ...]:
+    match function.block(label).terminator:
+        case Jump(target=target):
+            return (target,)
+        case Branch(then=then, otherwise=otherwise):
+            return (then, otherwise)
+        case Return():
+            return ()
+
+
+def cycle_blocks(function: Function) -> set[str]:
+    """The labels of reachable blocks that lie on a cycle."""
+    reachable = reachable_blocks(function)
+    found: set[str] = set()
+    for start in reachable:
+        seen: set[str] = set()
+        stack = list(successors(function, start))
+        while stack:
+            label = stack.pop()
+            if label == start:
+                found.add(start)
+                break
+            if label not in seen and label in reachable:
+                seen.add(label)
+                stack += successors(function, label)
+    return found
+
+
+_SIGNAL_PREFIXES = ("SEGV_", "BUS_", "ILL_", "FPE_", "TRAP_")
+
+
+def is_signal_number(name: str | None) -> bool:
+    return name is not None and name.startswith("SIG") and name[3:].isalnum()
+
+
+def is_signal_code(name: str | None) -> bool:
+    return name is not None and name.startswith(_SIGNAL_PREFIXES)
+
+
+@dataclass(frozen=True)
+class Program:
+    """The functions of one file in one configuration, by name."""
+
+    source: SourceText
+    functions: Mapping[str, Function]
+    vocabulary: Vocabulary
+    constants: Mapping[str, int]
+
+    def role(self, name: str) -> Role | None:
+        """A word's role; None for one that the file defines itself, or that nobody knows."""
+        return None if name in self.functions else self.vocabulary.role(name)
+
+    @cached_property
+    def _roles(self) -> dict[str, frozenset[Role]]:
+        """Every role that a function reaches, itself or through its callees."""
+        own: dict[str, set[Role]] = {}
+        callees: dict[str, set[str]] = {}
+        for name, function in self.functions.items():
+            roles: set[Role] = set()
+            for call in calls_of(function):
+                role = self.role(call.name)
+                if role is not None:
+                    roles.add(role)
+                elif call.name not in self.functions and self._looks_like_signal(call, function):
+                    roles.add(Role.SIGNAL)
+            for expr in expressions_of(function):
+                if isinstance(expr, PureCall) and (role := self.role(expr.name)) is not None:
+                    roles.add(role)
+            own[name] = roles
+            callees[name] = {c.name for c in calls_of(function) if c.name in self.functions}
+        changed = True
+        while changed:
+            changed = False
+            for name in own:
+                before = len(own[name])
+                for callee in callees[name]:
+                    own[name] |= own[callee]
+                changed = changed or len(own[name]) != before
+        return {name: frozenset(roles) for name, roles in own.items()}
+
+    def _looks_like_signal(self, call: Call, function: Function) -> bool:
+        """A signal by its shape: a number and a code among the arguments.
+
+        Inside a helper they may be its parameters: `do_trap(regs, signo, code, addr)`.
+        """
+        named = [a.name for a in call.args if isinstance(a, (Literal, Local))]
+        named += [a.operand.name for a in call.args if isinstance(a, Cast) and isinstance(a.operand, (Literal, Local))]
+        params = {p.name for p in function.params}
+        code = any(is_signal_code(n) or (n in params and n in _CODE_NAMES) for n in named)
+        number = any(is_signal_number(n) or (n in params and n in _NUMBER_NAMES) for n in named)
+        return code and (number or any((n or "").startswith("BUS_") for n in named))
+
+    def roles(self, name: str) -> frozenset[Role]:
+        return self._roles[name]
+
+    @cached_property
+    def _taken(self) -> dict[str, Taken]:
+        return {name: self._classify(name) for name in self.functions}
+
+    def taken(self, name: str) -> Taken:
+        return self._taken[name]
+
+    def _classify(self, name: str) -> Taken:
+        roles = self._roles[name]
+        if roles & (DANCE_ROLES | {Role.SIGNAL, Role.OOM}):
+            return Taken.INLINE
+        if self.role_of_own_name(name) in (Role.KERNEL, Role.KERNEL_NEVER):
+            return Taken.KERNEL
+        kernel = roles & {Role.KERNEL, Role.KERNEL_NEVER, Role.KERNEL_NEVER_IN_KERNEL}
+        if kernel or Role.KERNEL_READS in roles:
+            return Taken.KERNEL
+        if Role.BUG in roles or self._reads_vma(name) or self._is_decode(name):
+            return Taken.INLINE if not self._loops(name) else Taken.OPAQUE
+        if self._writes_through_parameter(name) and not self._loops(name):
+            return Taken.INLINE
+        return Taken.OPAQUE
+
+    def role_of_own_name(self, name: str) -> Role | None:
+        """The vocabulary's role of a word that the file defines itself (parisc's fixup_exception)."""
+        return self.vocabulary.role(name)
+
+    def _callees(self, name: str) -> set[str]:
+        seen: set[str] = set()
+        stack = [name]
+        while stack:
+            for call in calls_of(self.functions[stack.pop()]):
+                if call.name in self.functions and call.name not in seen:
+                    seen.add(call.name)
+                    stack.append(call.name)
+        return seen
+
+    def _loops(self, name: str) -> bool:
+        return any(
+            cycle_blocks(self.functions[n]) for n in {name, *self._callees(name)}
+        ) or name in self._callees(name)
+
+    def _reads_vma(self, name: str) -> bool:
+        return any(
+            isinstance(e, Field) and e.name == "vm_flags"
+            for n in {name, *self._callees(name)}
+            for e in expressions_of(self.functions[n])
+        )
+
+    def _is_decode(self, name: str) -> bool:
+        """No effect, no loop: a function of its arguments and what they point to."""
+        for n in {name, *self._callees(name)}:
+            function = self.functions[n]
+            for call in calls_of(function):
+                if call.name in self.functions:
+                    continue
+                if self.role(call.name) not in (
+                    Role.WARN,
+                    Role.SIGNAL_PENDING,
+                    Role.FATAL_PENDING,
+                    Role.IGNORE,
+                ):
+                    return False
+            if any(not isinstance(t, Local) for t in _targets(function)):
+                return False
+        return not self._loops(name)
+
+    def _writes_through_parameter(self, name: str) -> bool:
+        """Whether the function writes `*param`: the caller's local may be behind it."""
+        function = self.functions[name]
+        params = {p.name for p in function.params}
+        return any(
+            isinstance(t, Deref) and isinstance(t.base, Local) and t.base.name in params
+            for t in _targets(function)
+        )
+
+    def writes_objects(self, name: str) -> bool:
+        """Whether an OPAQUE function may write what its pointer arguments point to."""
+        for n in {name, *self._callees(name)}:
+            function = self.functions[n]
+            if any(not isinstance(t, Local) for t in _targets(function)):
+                return True
+            for call in calls_of(function):
+                if call.name not in self.functions and self.role(call.name) is None:
+                    return True
+        return False
+
+    def may_return(self, name: str) -> bool:
+        """Whether control can come back from the function."""
+        function = self.functions[name]
+        seen: set[str] = set()
+        stack = [function.entry]
+        while stack:
+            label = stack.pop()
+            if label in seen:
+                continue
+            seen.add(label)
+            block = function.block(label)
+            ended = any(
+                isinstance(i, Call)
+                and (
+                    self.role(i.name) in (Role.KERNEL_NEVER, Role.BUG)
+                    or (i.name in self.functions and i.name != name and not self.may_return(i.name))
+                )
+                for i in block.instructions
+            )
+            if ended:
+                continue
+            if isinstance(block.terminator, Return):
+                return True
+            stack += successors(function, label)
+        return False
+
+
+_CODE_NAMES = frozenset({"code", "si_code"})
+_NUMBER_NAMES = frozenset({"sig", "signo", "signr", "si_signo", "signal"})
+
+
+def _targets(function: Function) -> Iterator[Expr]:
+    for block in function.blocks:
+        for instruction in block.instructions:
+            if isinstance(instruction, Assign):
+                yield instruction.target

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the machine observes: events in order, the decisions on the way, and how a path ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from codegen.base.spans import Span
+from codegen.ir.terms import Term
+
+
+class EventKind(StrEnum):
+    """The kinds of the observable trace (house plan, section 6); the JSON contract's words."""
+
+    SIGNAL = "signal"
+    OOM = "oom"
+    KERNEL = "kernel"
+    BUG = "bug"
+    FAULT = "handle_mm_fault"
+    LOCK = "lock"
+    UNLOCK = "unlock"
+    LOCK_WAIT = "lock-wait"
+    VMA_LOCK = "vma-lock"
+    VMA_UNLOCK = "vma-unlock"
+    ACCOUNTING = "accounting"
+    CALL = "call"
+    WRITE = "write"
+    RETURN = "return"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One observable step. `args` are a call's, or a write's one value.
+
+    A signal's `args` are its parts in the order signo, code, addr, then lsb or
+    pkey, as `parts` names them. `span` is where in the file it happens; `path`
+    says which text the span is in (None: the handler's own file).
+    """
+
+    kind: EventKind
+    name: str
+    args: tuple[Term, ...]
+    span: Span
+    depth: int = 0
+    parts: tuple[str, ...] = ()
+
+    def part(self, name: str) -> Term | None:
+        return self.args[self.parts.index(name)] if name in self.parts else None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A branch that the facts left open, and the way this path took."""
+
+    condition: Term
+    taken: bool
+    span: Span
+    depth: int
+
+
+class End(StrEnum):
+    """How a path ends."""
+
+    RETURN = "return"
+    NEVER = "never"  # a call that does not come back
+    RETRY = "retry"  # the next pass begins, and the plan asked for one pass only
+    KERNEL = "kernel"  # the handler's own routine that leads to fixup or oops
+    STOP = "stop"  # the plan's stopping point was reached
+    CUT = "cut"  # the plan's outcome does not happen on this path
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One path from entry to end, under the facts that lead along it."""
+
+    facts: tuple[Term, ...]
+    decisions: tuple[Decision, ...]
+    trace: tuple[Event, ...]
+    end: End
+    value: Term | None
+    span: Span
+    lock_depth: int
+    passes: int
+    danced: bool  # whether the mm dance was reached
+    flags: Term | None = None  # what handle_mm_fault() was given first
+    outcome_at: int = 0  # how many events came before the outcome

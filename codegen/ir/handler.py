@@ -12,8 +12,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from codegen.base.spans import Span
-from codegen.ir.nodes import Call, Field, Function, Local
-from codegen.ir.program import Program, calls_of, cycle_blocks, expressions_of, reachable_blocks
+from codegen.ir.nodes import Call, Field, Function, Local, Return
+from codegen.ir.program import (
+    Program,
+    calls_of,
+    cycle_blocks,
+    expressions_of,
+    reachable_blocks,
+    subexpressions,
+)
 from codegen.ir.vocabulary import Role
 
 
@@ -142,26 +149,40 @@ def _loops_around_fault(program: Program, name: str, reaching: set[str]) -> bool
 
 
 def _entries(program: Program, name: str) -> tuple[str, ...]:
-    """Up the callers in the file, as long as they use what comes back."""
-    function = program.functions[name]
-    if function.returns.bits == 0:
-        return (name,)
-    users = [
-        caller
-        for caller in sorted(_callers(program, name), key=lambda n: program.functions[n].span)
-        if caller != name and _uses_result(program.functions[caller], name)
-    ]
-    if not users:
-        return (name,)
+    """Up the callers in the file, as long as they use what comes back.
+
+    A caller that only hands the value on counts if one above it uses it.
+    """
     entries: list[str] = []
-    for user in users:
+    for user in _users(program, name, frozenset({name})):
         entries += [e for e in _entries(program, user) if e not in entries]
-    return tuple(entries)
+    return tuple(entries) or (name,)
 
 
-def _uses_result(caller: Function, name: str) -> bool:
-    """Whether the caller does more with the value than hand it on."""
-    return any(c.name == name and c.result is not None for c in calls_of(caller))
+def _users(program: Program, name: str, seen: frozenset[str]) -> list[str]:
+    """The callers that look at the value, in file order."""
+    if program.functions[name].returns.bits == 0:
+        return []
+    users = []
+    for caller in sorted(_callers(program, name) - seen, key=lambda n: program.functions[n].span):
+        used, handed_on = _uses_result(program.functions[caller], name)
+        if used or (handed_on and _users(program, caller, seen | {caller})):
+            users.append(caller)
+    return users
+
+
+def _uses_result(caller: Function, name: str) -> tuple[bool, bool]:
+    """(whether the caller looks at the value, whether it returns it as it is)."""
+    results = {c.result.name for c in calls_of(caller) if c.name == name and c.result is not None}
+    returned = {
+        part.name
+        for block in caller.blocks
+        if isinstance(block.terminator, Return) and block.terminator.value is not None
+        for part in subexpressions(block.terminator.value)
+        if isinstance(part, Local)
+    }
+    used = {e.name for e in expressions_of(caller, returns=False) if isinstance(e, Local)}
+    return bool(results & used), bool(results & returned)
 
 
 def dialect_of(program: Program, name: str) -> Dialect:

@@ -142,7 +142,7 @@ class _Lowering:
             blocks,
             self.returns,
             self.function.span,
-            ".entry",
+            self.source,
         )
 
     def _last_span(self) -> Span:
@@ -247,6 +247,10 @@ class _Lowering:
         return Span(min(t.span.start for t in inner), max(t.span.end for t in inner))
 
     # -- types ---------------------------------------------------------------
+
+    def declared_type(self, node: Any) -> CType:
+        """The type that a declarator spells."""
+        return self._type(node)
 
     def _type(self, node: Any) -> CType:
         match node:
@@ -841,3 +845,9 @@ def _spelled(node: Any) -> str:
             return f"{node.op}{_spelled(node.expr)}"
         case _:
             return "expression"
+
+
+def return_type(function: ParsedFunction, vocabulary: Vocabulary) -> CType:
+    """What a parsed function returns, by its declaration alone."""
+    lowering = _Lowering(function, SourceText("", ""), vocabulary, {}, {})
+    return lowering.declared_type(function.tree.decl.type.type)

@@ -289,7 +289,7 @@ class Machine:
 
     def _spell(self, condition: Term, span: Span) -> None:
         """Remembers how the handler itself wrote a condition."""
-        source = self.program.source
+        source = self.entry.source
         if span.end <= len(source.text) and condition not in self.spelling:
             written = " ".join(source.slice(span).split())
             if "/*" not in written and "//" not in written:
@@ -364,15 +364,7 @@ class Machine:
     def _store(self, state: State, place: Term, value: Term, span: Span) -> None:
         state.memory[place] = value
         if _root(place).op != "local":
-            state.trace.append(
-                Event(
-                    EventKind.WRITE,
-                    place_text(place),
-                    (value, place),
-                    span,
-                    len(state.frames) - 1,
-                )
-            )
+            self._event(state, EventKind.WRITE, place_text(place), (value, place), span)
 
     def _assign(self, state: State, instruction: Assign) -> None:
         value = self._eval(state, instruction.value)
@@ -516,7 +508,8 @@ class Machine:
         span: Span,
         parts: tuple[str, ...] = (),
     ) -> None:
-        state.trace.append(Event(kind, name, args, span, len(state.frames) - 1, parts))
+        source = state.frames[-1].function.source
+        state.trace.append(Event(kind, name, args, span, source, len(state.frames) - 1, parts))
 
     def _call(self, state: State, instruction: Call) -> list[Fork] | None:
         name, span = instruction.name, instruction.span

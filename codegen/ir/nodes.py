@@ -20,7 +20,7 @@ Printed form (`printer.py`):
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from codegen.base.spans import Span
+from codegen.base.spans import SourceText, Span
 from codegen.ir.types import CType
 
 
@@ -192,9 +192,13 @@ class Block:
     terminator: Terminator
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Function:
-    """One function of the file in one configuration; `blocks` in source order, entry first."""
+    """One function in one configuration; `blocks` in source order, entry first.
+
+    Spans are places in `source`: the handler's file, or the text of the helper
+    that a converted handler calls.
+    """
 
     name: str
     params: tuple[Local, ...]
@@ -202,8 +206,13 @@ class Function:
     blocks: tuple[Block, ...]
     returns: CType
     span: Span
-    entry: str = field(default="entry")
+    source: SourceText = field(repr=False, compare=False)
+    entry: str = ".entry"
 
     @cached_property
     def block_map(self) -> dict[str, Block]:
         return {b.label: b for b in self.blocks}
+
+    def block(self, label: str) -> Block:
+        """The block that starts at a label."""
+        return self.block_map[label]

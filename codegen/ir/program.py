@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from codegen.base.spans import SourceText
 from codegen.ir.nodes import (
@@ -76,8 +76,8 @@ def subexpressions(expr: Expr) -> Iterator[Expr]:
             pass
 
 
-def expressions_of(function: Function) -> Iterator[Expr]:
-    """Every expression that the function evaluates."""
+def expressions_of(function: Function, returns: bool = True) -> Iterator[Expr]:
+    """Every expression that the function evaluates; without `returns`, not what it returns."""
     for block in function.blocks:
         for instruction in block.instructions:
             match instruction:
@@ -90,7 +90,7 @@ def expressions_of(function: Function) -> Iterator[Expr]:
         match block.terminator:
             case Branch(condition=condition):
                 yield from subexpressions(condition)
-            case Return(value=value) if value is not None:
+            case Return(value=value) if value is not None and returns:
                 yield from subexpressions(value)
             case _:
                 pass
@@ -126,22 +126,40 @@ def successors(function: Function, label: str) -> tuple[str, ...]:
             return ()
 
 
-def cycle_blocks(function: Function) -> set[str]:
+@lru_cache(maxsize=4096)
+def cycle_blocks(function: Function) -> frozenset[str]:
     """The labels of reachable blocks that lie on a cycle."""
+    # Blocks that a depth-first walk leaves only through others that are left
+    # already lie on no cycle; the rest is small enough to be searched.
     reachable = reachable_blocks(function)
+    left = dict.fromkeys(reachable, 0)
+    before: dict[str, list[str]] = {label: [] for label in reachable}
+    for label in reachable:
+        for target in successors(function, label):
+            left[label] += 1
+            before[target].append(label)
+    ready = [label for label, count in left.items() if not count]
+    while ready:
+        label = ready.pop()
+        del left[label]
+        for source in before[label]:
+            if source in left:
+                left[source] -= 1
+                if not left[source]:
+                    ready.append(source)
     found: set[str] = set()
-    for start in reachable:
+    for start in left:
         seen: set[str] = set()
-        stack = list(successors(function, start))
+        stack = [t for t in successors(function, start) if t in left]
         while stack:
             label = stack.pop()
             if label == start:
                 found.add(start)
                 break
-            if label not in seen and label in reachable:
+            if label not in seen:
                 seen.add(label)
-                stack += successors(function, label)
-    return found
+                stack += [t for t in successors(function, label) if t in left]
+    return frozenset(found)
 
 
 _SIGNAL_PREFIXES = ("SEGV_", "BUS_", "ILL_", "FPE_", "TRAP_")

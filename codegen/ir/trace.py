@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from codegen.base.spans import Span
+from codegen.base.spans import SourceText, Span
 from codegen.ir.terms import Term
 
 
@@ -34,16 +34,22 @@ class Event:
     """One observable step. `args` are a call's, or a write's one value.
 
     A signal's `args` are its parts in the order signo, code, addr, then lsb or
-    pkey, as `parts` names them. `span` is where in the file it happens; `path`
-    says which text the span is in (None: the handler's own file).
+    pkey, as `parts` names them. `span` is where in `source` it happens, `depth`
+    how many calls deep.
     """
 
     kind: EventKind
     name: str
     args: tuple[Term, ...]
     span: Span
+    source: SourceText
     depth: int = 0
     parts: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> int:
+        """The 1-based line in `source` where it happens."""
+        return self.source.line(self.span.start)
 
     def part(self, name: str) -> Term | None:
         return self.args[self.parts.index(name)] if name in self.parts else None

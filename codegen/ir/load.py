@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A file to its programs: one for each distinguishable setting of its conditionals.
+
+Only functions in reach of handle_mm_fault() are parsed. Settings that give the
+handler and its inlined helpers the same tokens are one variant; its presence
+condition is the set of settings that gave rise to it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from codegen.base.diagnostics import Refusal, RefusalCode, RefusedError
+from codegen.base.spans import SourceText
+from codegen.csyntax.identifiers import words_in
+from codegen.csyntax.parse import SyntaxTree, parse
+from codegen.frontend import conditions
+from codegen.frontend.nodes import Configuration, ParsedFunction
+from codegen.frontend.parse import parse_function
+from codegen.frontend.preprocess import FunctionTokens, Infeasible, Preprocessor
+from codegen.ir import types
+from codegen.ir.handler import Found, HandlerRole, find
+from codegen.ir.lower import lower, return_type
+from codegen.ir.nodes import Function
+from codegen.ir.program import Program, Taken, calls_of
+from codegen.ir.types import CType
+from codegen.ir.vocabulary import Vocabulary, load
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One program of a file, and the settings of the tested macros that give rise to it."""
+
+    program: Program
+    configurations: tuple[Configuration, ...]
+    found: tuple[Found, ...]
+    refusals: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A file with everything that was learnt of it; `tested` are the macros that matter."""
+
+    source: SourceText
+    tree: SyntaxTree
+    variants: tuple[Variant, ...]
+    tested: tuple[str, ...]
+    refusals: tuple[Refusal, ...]
+
+
+@dataclass
+class _Loader:
+    source: SourceText
+    tree: SyntaxTree
+    vocabulary: Vocabulary
+    constants: Mapping[str, int]
+    preprocessor: Preprocessor
+
+    def __post_init__(self) -> None:
+        self.parsed: dict[tuple[str, tuple[str, ...]], ParsedFunction | Refusal] = {}
+        self.lowered: dict[tuple[object, ...], Function | Refusal] = {}
+        self.typenames = frozenset(self.vocabulary.typenames)
+        self.library: tuple[SourceText, Preprocessor] | None = None
+        self.library_names: frozenset[str] = frozenset()
+
+    def add_library(self, source: SourceText) -> None:
+        """Makes the functions of another text callable, preprocessed under the same setting."""
+        tree = parse(source)
+        preprocessor = Preprocessor(
+            source, tree, self.vocabulary.macros, dict(self.constants)
+        )
+        self.library = (source, preprocessor)
+        self.library_names = frozenset(f.name for f in tree.functions)
+
+    def library_functions(self, setting: Configuration) -> list[tuple[ParsedFunction, SourceText]]:
+        """The library's functions that are active; they must parse, we wrote them."""
+        if self.library is None:
+            return []
+        source, preprocessor = self.library
+        out = []
+        for stream in preprocessor.run(setting, self.library_names):
+            f = stream.function
+            out.append(
+                (
+                    parse_function(source, f.name, stream.tokens, f.span, f.is_static, self.typenames),
+                    source,
+                )
+            )
+        return out
+
+    def parse(self, tokens: FunctionTokens) -> ParsedFunction | Refusal:
+        function = tokens.function
+        key = (function.name, tuple(t.text for t in tokens.tokens))
+        known = self.parsed.get(key)
+        if known is None:
+            try:
+                known = parse_function(
+                    self.source,
+                    function.name,
+                    tokens.tokens,
+                    function.span,
+                    function.is_static,
+                    self.typenames,
+                )
+            except RefusedError as error:
+                known = error.refusal
+            self.parsed[key] = known
+        return known
+
+    def program(
+        self, streams: list[FunctionTokens], setting: Configuration
+    ) -> tuple[Program, dict[str, Refusal]]:
+        """All functions of a configuration that can be read, and those that cannot."""
+        parsed: list[ParsedFunction] = []
+        refused: dict[str, Refusal] = {}
+        for stream in streams:
+            match self.parse(stream):
+                case Refusal() as refusal:
+                    refused[stream.function.name] = refusal
+                case ParsedFunction() as function:
+                    parsed.append(function)
+        names = {p.name for p in parsed}
+        pieces = [(p, self.source) for p in parsed]
+        pieces += [m for m in self.library_functions(setting) if m[0].name not in names]
+        names |= {p.name for p, _ in pieces}
+        pieces += [(m, _model_source()) for m in _models(self.vocabulary) if m.name not in names]
+        returns: dict[str, CType] = {p.name: return_type(p, self.vocabulary) for p, _ in pieces}
+        functions: dict[str, Function] = {}
+        for p, source in pieces:
+            key = (p.name, p.tokens, tuple(sorted(returns.items(), key=lambda r: r[0])))
+            lowered = self.lowered.get(key)
+            if lowered is None:
+                try:
+                    lowered = lower(p, source, self.vocabulary, dict(self.constants), returns)
+                except RefusedError as error:
+                    lowered = error.refusal
+                self.lowered[key] = lowered
+            if isinstance(lowered, Refusal):
+                refused[p.name] = lowered
+            else:
+                functions[p.name] = lowered
+        return Program(self.source, functions, self.vocabulary, self.constants), refused
+
+
+@cache
+def _model_source() -> SourceText:
+    return SourceText("vocabulary", load().functions)
+
+
+@cache
+def _model_functions() -> tuple[ParsedFunction, ...]:
+    vocabulary, source = load(), _model_source()
+    tree = parse(source)
+    preprocessor = Preprocessor(source, tree, vocabulary.macros, vocabulary.constants)
+    names = frozenset(f.name for f in tree.functions)
+    return tuple(
+        parse_function(
+            source,
+            s.function.name,
+            s.tokens,
+            s.function.span,
+            True,
+            frozenset(vocabulary.typenames),
+        )
+        for s in preprocessor.run(Configuration(), names)
+    )
+
+
+def _models(vocabulary: Vocabulary) -> tuple[ParsedFunction, ...]:  # noqa: ARG001
+    """The vocabulary's own C functions (`fault_signal_pending()` and its like)."""
+    return _model_functions()
+
+
+def load_unit(
+    source: SourceText,
+    constants: Mapping[str, int],
+    fixed: Mapping[str, str | None] | None = None,
+    library: SourceText | None = None,
+) -> Unit:
+    """Everything of a file that reaches handle_mm_fault(), in every configuration.
+
+    `fixed` are the macros that the user has set. `library` is C text whose
+    functions the file may call, e.g. the rendered `generic_fault()` of a
+    converted handler: it belongs to every variant, under the same setting.
+    Nothing is raised for a function that cannot be read: the refusals say so.
+    """
+    vocabulary = load()
+    tree = parse(source)
+    preprocessor = Preprocessor(source, tree, vocabulary.macros, dict(constants))
+    loader = _Loader(source, tree, vocabulary, constants, preprocessor)
+    if library is not None:
+        loader.add_library(library)
+    reach, core = _reach(tree, {"handle_mm_fault", *loader.library_names})
+    if not core:
+        return Unit(source, tree, (), (), ())
+    fixed = dict(fixed or {})
+    spans = _spans_that_matter(loader, reach, core, fixed)
+    tested = preprocessor.tested(spans)
+    settings = conditions.settings(tested, fixed, ())
+    groups: dict[tuple[object, ...], tuple[list[Configuration], list[FunctionTokens]]] = {}
+    matter = {f.name for f in tree.functions if f.span in spans}
+    for setting in settings:
+        try:
+            streams = preprocessor.run(_with_fixed(setting, fixed), frozenset(reach))
+        except Infeasible:
+            continue
+        key = tuple(
+            (s.function.name, tuple(t.text for t in s.tokens))
+            for s in streams
+            if s.function.name in matter
+        )
+        groups.setdefault(key, ([], streams))[0].append(setting)
+    variants: list[Variant] = []
+    for configurations, streams in groups.values():
+        program, refused = loader.program(streams, configurations[0])
+        found = find(program)
+        variants.append(
+            Variant(
+                program,
+                tuple(configurations),
+                found,
+                tuple(_refusals_in_reach(program, found, refused, core)),
+            )
+        )
+    names = sorted({n for group in tested for n in group})
+    refusals = tuple(dict.fromkeys(r for v in variants for r in v.refusals))
+    return Unit(source, tree, tuple(variants), tuple(names), refusals)
+
+
+def _with_fixed(setting: Configuration, fixed: Mapping[str, str | None]) -> Configuration:
+    return Configuration({**fixed, **setting.settings})
+
+
+def _reach(tree: SyntaxTree, targets: set[str]) -> tuple[set[str], set[str]]:
+    """(functions to parse, functions that reach one of `targets`), by their words alone."""
+    names = {f.name for f in tree.functions}
+    words: dict[str, set[str]] = {}
+    for function in tree.functions:
+        found = set(words_in(tree, function.body))
+        words.setdefault(function.name, set()).update(found)
+    macros: dict[str, set[str]] = {}
+    for d in tree.directives:
+        if d.kind == "define" and d.name:
+            macros.setdefault(d.name, set()).update(re.findall(r"[A-Za-z_]\w*", d.text))
+    for name in words:
+        for word in list(words[name]):
+            if word in macros:
+                words[name] |= macros[word]
+    core = {n for n, w in words.items() if w & targets}
+    changed = bool(core)
+    while changed:
+        callers = {n for n, w in words.items() if w & core} - core
+        core |= callers
+        changed = bool(callers)
+    reach = set(core)
+    stack = list(core)
+    while stack:
+        for callee in (words[stack.pop()] & names) - reach:
+            reach.add(callee)
+            stack.append(callee)
+    return reach, core
+
+
+def _spans_that_matter(
+    loader: _Loader, reach: set[str], core: set[str], fixed: Mapping[str, str | None]
+) -> list[object]:
+    """The definitions whose conditionals distinguish variants.
+
+    A helper that is one step of the trace whatever stands inside it (a print,
+    the oops) distinguishes nothing.
+    """
+    everything = {
+        name: "1"
+        for group in loader.preprocessor.tested([f.span for f in loader.tree.functions])
+        for name in group
+    }
+    matter: set[str] = set()
+    for settings in ({}, everything):
+        configuration = Configuration({**settings, **fixed})
+        try:
+            streams = loader.preprocessor.run(configuration, frozenset(reach))
+        except Infeasible:
+            continue
+        program, _ = loader.program(streams, configuration)
+        for found in find(program):
+            stack = [found.function, *found.entries]
+            while stack:
+                name = stack.pop()
+                if name in matter or name not in program.functions:
+                    continue
+                matter.add(name)
+                for call in calls_of(program.functions[name]):
+                    if call.name in program.functions and program.taken(call.name) is Taken.INLINE:
+                        stack.append(call.name)
+    matter = matter or core
+    return [f.span for f in loader.tree.functions if f.name in matter]
+
+
+def _refusals_in_reach(
+    program: Program, found: tuple[Found, ...], refused: dict[str, Refusal], core: set[str]
+) -> list[Refusal]:
+    """The functions in reach of a handler that could not be read."""
+    needed: set[str] = set()
+    for f in found:
+        stack = [*f.entries, f.function]
+        while stack:
+            name = stack.pop()
+            if name in needed:
+                continue
+            needed.add(name)
+            if name in program.functions:
+                stack += [c.name for c in calls_of(program.functions[name])]
+    refusals = [r for n, r in refused.items() if n in needed]
+    if not any(f.role is HandlerRole.HANDLER for f in found):
+        refusals += [r for n, r in refused.items() if n in core and r not in refusals]
+    return refusals
+
+
+__all__ = ["RefusalCode", "Unit", "Variant", "load_unit"]

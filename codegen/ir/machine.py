@@ -161,12 +161,14 @@ class Machine:
         plan: Plan,
         solver: PathSolver | None = None,
         mode: Term | None = None,
+        handler: str | None = None,
     ) -> None:
         self.program = program
         self.plan = plan
         self.solver = solver or PathSolver()
         self.constants = program.constants
         self.entry = program.functions[entry]
+        self.handler = handler or entry
         self.spelling: dict[Term, str] = {}
         self.spans: dict[Term, Span] = {}
         self.user = env.truth_symbol("user_mode(regs)")
@@ -259,12 +261,13 @@ class Machine:
             state.acquired > 0 or state.faults > 0,
             state.flags,
             max(state.outcome_at, 0),
+            state.outcome,
         )
 
     def _branch(self, state: State, branch: Branch) -> list[State | Path] | None:
         frame = state.frames[-1]
         condition = truth(self._eval(state, branch.condition))
-        if len(state.frames) == 1 and not condition.is_constant:
+        if frame.function.name == self.handler and not condition.is_constant:
             self._spell(condition, branch.span)
         self._kernel_seen(state, branch.condition, branch.span)
         if state.frames[-1] is not frame:
@@ -307,6 +310,13 @@ class Machine:
                 continue
             way = state.copy()
             way.facts = (*way.facts, *new)
+            if len(forks) == 2 and new:
+                atom = new[0].args[0] if new[0].op == "lnot" else new[0]
+                if atom.op == "sym":
+                    span = way.frames[-1].span
+                    taken = new[0] is atom
+                    decision = Decision(atom, taken, span, len(way.frames) - 1)
+                    way.decisions = (*way.decisions, decision)
             try:
                 update(way)
             except _Stop as stop:
@@ -724,12 +734,10 @@ class Machine:
         """Leaves the routine that handles kernel faults, if the plan asks for it."""
         if not self.plan.skip_kernel or state.outcome_at < 0:
             return False
-        if len(state.frames) == 1 or state.frames[-1].function.name in self.main_frames:
+        if len(state.frames) == 1 or state.frames[-1].function.name == self.handler:
             raise _Stop(End.KERNEL, span)
         self._leave(state, None, span)
         return True
-
-    main_frames: frozenset[str] = frozenset()
 
     # -- the mm dance ----------------------------------------------------------------------
 
@@ -845,6 +853,10 @@ class Machine:
 
     def _found(self, way: State, ordinal: int) -> Term:
         way.vmas[ordinal] = True
+        if way.outcome is None and self.plan.outcome is Outcome.ACCESS_DENIED:
+            # Denied is what the handler does next, unless it asks the mm after all.
+            way.outcome = Outcome.ACCESS_DENIED
+            way.outcome_at = len(way.trace)
         return env.vma_object(ordinal)
 
     def _lock_find(self, state: State, instruction: Call, args: list[Term]) -> list[Fork]:
@@ -930,6 +942,8 @@ class Machine:
 
         def take(way: State) -> None:
             previous(way)
+            if covers is False:
+                self._outcome(way, Outcome.STACK_GROWTH_FAILURE)
             self._give(way, instruction, self._found(way, ordinal))
 
         def none(way: State) -> None:
@@ -939,6 +953,7 @@ class Machine:
         def above(way: State) -> None:
             """Nothing at or above the address: the stack that would grow lies below it."""
             previous(way)
+            self._outcome(way, Outcome.STACK_GROWTH_FAILURE)
             self._give(way, instruction, integer(0, 64, "NULL"))
 
         facts = env.vma_facts(ordinal, address, self.constants, covers=covers)
@@ -963,7 +978,7 @@ class Machine:
             vma_result = False
 
         def ok(way: State) -> None:
-            if way.outcome is None and self.plan.outcome in (
+            if way.faults == 0 and self.plan.outcome in (
                 Outcome.NO_VMA,
                 Outcome.STACK_GROWTH_FAILURE,
             ):
@@ -989,11 +1004,7 @@ class Machine:
             state.flags = args[2]
         if self.plan.stop_at_fault:
             raise _Stop(End.STOP, span)
-        if self.plan.outcome in (
-            Outcome.NO_VMA,
-            Outcome.STACK_GROWTH_FAILURE,
-            Outcome.ACCESS_DENIED,
-        ) and state.outcome is None:
+        if state.faults == 0 and self.plan.outcome in _BEFORE_FAULT:
             raise _Stop(End.CUT, span)
         ordinal = state.faults + 1
         flags = args[2] if len(args) > 2 else integer(0, 32)
@@ -1029,6 +1040,7 @@ class Machine:
             state.lock_depth -= 1
 
 
+_BEFORE_FAULT = (Outcome.NO_VMA, Outcome.STACK_GROWTH_FAILURE, Outcome.ACCESS_DENIED)
 _SEMAPHORES = frozenset({"mmap_sem", "mmap_lock"})
 _PLAIN_ROLE = {
     Role.SEM_LOCK: Role.LOCK,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from codegen.base.spans import SourceText, Span
+from codegen.ir.environment import Outcome
 from codegen.ir.terms import Term
 
 
@@ -91,3 +92,4 @@ class Path:
     danced: bool  # whether the mm dance was reached
     flags: Term | None = None  # what handle_mm_fault() was given first
     outcome_at: int = 0  # how many events came before the outcome
+    outcome: Outcome | None = None  # what the first pass met

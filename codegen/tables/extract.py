@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Both tables of every handler of a file, over all its configurations."""
+
+from __future__ import annotations
+
+from codegen.base.diagnostics import Refusal, RefusalCode
+from codegen.frontend.nodes import Configuration
+from codegen.ir.handler import Dialect, Found, HandlerRole
+from codegen.ir.load import Unit, Variant
+from codegen.ir.printer import term_text
+from codegen.ir.solver import PathSolver, ResourceBound
+from codegen.ir.terms import Term
+from codegen.tables.decode import extract_decode
+from codegen.tables.merge import merge_tables, presence
+from codegen.tables.mode import find_mode
+from codegen.tables.nodes import DecodeRow, HandlerTables, SignalRow
+from codegen.tables.signals import extract_signals
+
+_DIALECT_ORDER = list(Dialect)
+
+
+def list_handlers(unit: Unit, arch: str | None) -> tuple[HandlerTables, ...]:
+    """The users of handle_mm_fault() in a file, without their tables.
+
+    A file in which nothing is found but some function in reach cannot be read
+    gives one entry that carries the refusals.
+    """
+    seen: dict[str, list[tuple[Variant, Found]]] = {}
+    for variant in unit.variants:
+        for found in variant.found:
+            seen.setdefault(found.function, []).append((variant, found))
+    everything = [c for v in unit.variants for c in v.configurations]
+    out = []
+    for function, places in seen.items():
+        found = places[0][1]
+        role = min((f.role for _, f in places), key=list(HandlerRole).index)
+        dialect = max((f.dialect for _, f in places), key=_DIALECT_ORDER.index)
+        conditions = tuple(
+            str(presence(v.configurations, everything) or "")
+            for v, _ in places
+        )
+        out.append(
+            HandlerTables(
+                arch,
+                role,
+                unit.source.path,
+                function,
+                _definition_line(unit, function, found),
+                dialect,
+                tuple(c for c in dict.fromkeys(conditions) if c),
+                refusals=unit.refusals if role is HandlerRole.HANDLER else (),
+            )
+        )
+    if not out and unit.refusals:
+        first = unit.refusals[0]
+        out.append(
+            HandlerTables(
+                arch,
+                HandlerRole.OTHER,
+                unit.source.path,
+                "?",
+                first.line,
+                Dialect.FIND_VMA,
+                (),
+                refusals=unit.refusals,
+            )
+        )
+    return tuple(out)
+
+
+def _definition_line(unit: Unit, function: str, found: Found) -> int:
+    """The line of the function's name; a name defined in several arms counts where it is found."""
+    for text in unit.tree.functions:
+        if text.name == function and text.span == found.span:
+            return unit.source.line(text.name_span.start)
+    return unit.source.line(found.span.start)
+
+
+def extract_tables(unit: Unit, arch: str | None) -> tuple[HandlerTables, ...]:
+    """Both tables of each handler that can be read; others come with their refusals.
+
+    Only the handler proper has tables; a second loop and other users are listed.
+    """
+    out = []
+    for listed in list_handlers(unit, arch):
+        if listed.role is not HandlerRole.HANDLER or listed.refusals:
+            out.append(listed)
+            continue
+        try:
+            out.append(_with_tables(unit, listed))
+        except ResourceBound as bound:
+            refusal = Refusal(
+                RefusalCode.RESOURCE, str(bound), listed.function, listed.path, listed.line
+            )
+            out.append(_replace(listed, refusals=(refusal,)))
+    return tuple(out)
+
+
+def _replace(tables: HandlerTables, **changes: object) -> HandlerTables:
+    from dataclasses import replace
+
+    return replace(tables, **changes)  # type: ignore[arg-type]
+
+
+def _with_tables(unit: Unit, listed: HandlerTables) -> HandlerTables:
+    decodes: list[tuple[tuple[Configuration, ...], tuple[DecodeRow, ...]]] = []
+    signals: list[tuple[tuple[Configuration, ...], tuple[SignalRow, ...]]] = []
+    mode_text = listed.mode
+    for variant in unit.variants:
+        found = next(
+            (
+                f
+                for f in variant.found
+                if f.function == listed.function and f.role is HandlerRole.HANDLER
+            ),
+            None,
+        )
+        if found is None:
+            continue
+        solver = PathSolver()
+        program = variant.program
+        decode: list[DecodeRow] = []
+        cells: list[SignalRow] = []
+        for entry in found.entries:
+            mode: Term | None = find_mode(program, entry, found.function, solver)
+            if mode is not None:
+                mode_text = term_text(mode)
+            decode += [
+                r
+                for r in extract_decode(program, entry, found.function, mode, solver)
+                if r not in decode
+            ]
+            cells += extract_signals(program, entry, found.function, mode, solver)
+        decodes.append((variant.configurations, tuple(decode)))
+        signals.append((variant.configurations, _of_all_entries(cells)))
+    return _replace(
+        listed,
+        decode=merge_tables(decodes, lambda row: "decode"),
+        signals=merge_tables(signals, lambda row: (row.mode, row.outcome)),
+        mode=mode_text,
+    )
+
+
+def _of_all_entries(cells: list[SignalRow]) -> tuple[SignalRow, ...]:
+    """The cells of several callers: equal ones are one, others stand side by side."""
+    out: list[SignalRow] = []
+    for cell in cells:
+        twin = next((c for c in out if (c.mode, c.outcome) == (cell.mode, cell.outcome)), None)
+        if twin is None:
+            out.append(cell)
+            continue
+        results = {c.results for c in twin.cases}
+        new = tuple(c for c in cell.cases if c.results not in results)
+        if new:
+            out[out.index(twin)] = SignalRow(twin.mode, twin.outcome, (*twin.cases, *new))
+    return tuple(out)

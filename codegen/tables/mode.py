@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The handler's own condition for user mode (house plan, section 3).
+
+It is the condition under which the handler sets FAULT_FLAG_USER, whatever it
+is called: `user_mode(regs)`, `!(regs->psr & PSR_PS)`, `is_user`.
+"""
+
+from __future__ import annotations
+
+from codegen.ir.environment import Outcome, Plan
+from codegen.ir.machine import Machine
+from codegen.ir.program import Program
+from codegen.ir.solver import PathSolver
+from codegen.ir.terms import Term, negate
+from codegen.ir.trace import End
+
+
+def find_mode(program: Program, entry: str, handler: str, solver: PathSolver) -> Term | None:
+    """The condition as a term over the entry state; None where it is `user_mode(regs)` itself.
+
+    Of the conditions on the way to handle_mm_fault(), the one that holds
+    wherever the flag is set, and of several the one that is seldom true
+    without it (a row may lose the flag, as nios2's writes do).
+    """
+    plan = Plan(outcome=Outcome.SUCCESS, stop_at_fault=True)
+    machine = Machine(program, entry, plan, solver, handler=handler)
+    bit = program.constants["FAULT_FLAG_USER"]
+    ways: list[tuple[bool, dict[Term, bool]]] = []
+    for path in machine.run():
+        if path.end is not End.STOP or path.flags is None or not path.flags.is_constant:
+            continue
+        ways.append(
+            (bool(path.flags.value & bit), {d.condition: d.taken for d in path.decisions})
+        )
+    users = [decided for is_user, decided in ways if is_user]
+    others = [decided for is_user, decided in ways if not is_user]
+    if not users:
+        return None
+    best: tuple[int, int, Term] | None = None
+    for position, (condition, polarity) in enumerate(users[0].items()):
+        if not all(decided.get(condition) is polarity for decided in users):
+            continue
+        missed = sum(1 for decided in others if decided.get(condition) in (polarity, None))
+        term = condition if polarity else negate(condition)
+        rank = (missed, 0 if term is machine.user else 1 + position, term)
+        if best is None or rank[:2] < best[:2]:
+            best = rank
+    if best is None or best[2] is machine.user or best[0] >= len(others):
+        return None
+    return best[2]

@@ -103,6 +103,7 @@ class _Lowering:
         self.breaks: list[str] = []
         self.continues: list[str] = []
         self.switches: list[dict[str, list[tuple[Expr | None, str]]]] = []
+        self.distinct: list[tuple[Expr, ...]] = []
         self.returns = types.VOID
         self.here = function.span
 
@@ -143,6 +144,7 @@ class _Lowering:
             self.returns,
             self.function.span,
             self.source,
+            distinct=tuple(self.distinct),
         )
 
     def _last_span(self) -> Span:
@@ -184,9 +186,11 @@ class _Lowering:
             self._start(self._new_label())
         self.block.instructions.append(instruction)
 
-    def _branch(self, condition: Expr, then: str, otherwise: str, span: Span) -> None:
+    def _branch(
+        self, condition: Expr, then: str, otherwise: str, span: Span, written: bool = True
+    ) -> None:
         if self.block.terminator is None:
-            self.block.terminator = Branch(condition, then, otherwise, span)
+            self.block.terminator = Branch(condition, then, otherwise, span, written)
 
     def _temporary(self, ctype: CType) -> Local:
         self.temporaries += 1
@@ -420,6 +424,7 @@ class _Lowering:
         self._jump(done)
         self.breaks.pop()
         self.switches.pop()
+        self.distinct.append(tuple(c for c, _ in cases if c is not None))
         default = next((label for value_, label in cases if value_ is None), done)
         self.block = head
         for constant, label in cases:
@@ -427,7 +432,7 @@ class _Lowering:
                 continue
             following = self._new_label()
             test = self._binary("==", subject, constant)
-            self._branch(test, label, following, span)
+            self._branch(test, label, following, span, written=False)
             self._insert_after(head, following)
             head = self.block
         self._jump(default)
@@ -449,27 +454,29 @@ class _Lowering:
 
     # -- conditions ----------------------------------------------------------
 
-    def _condition(self, node: Any, then: str, otherwise: str, span: Span) -> None:
+    def _condition(
+        self, node: Any, then: str, otherwise: str, span: Span, written: bool = True
+    ) -> None:
         """Branches on a condition, operand by operand where an operand has an effect."""
         if not self._pure(node):
             match node:
                 case c_ast.BinaryOp(op="&&"):
                     middle = self._new_label()
-                    self._condition(node.left, middle, otherwise, span)
+                    self._condition(node.left, middle, otherwise, span, written=False)
                     self._start(middle)
-                    self._condition(node.right, then, otherwise, span)
+                    self._condition(node.right, then, otherwise, span, written=False)
                     return
                 case c_ast.BinaryOp(op="||"):
                     middle = self._new_label()
-                    self._condition(node.left, then, middle, span)
+                    self._condition(node.left, then, middle, span, written=False)
                     self._start(middle)
-                    self._condition(node.right, then, otherwise, span)
+                    self._condition(node.right, then, otherwise, span, written=False)
                     return
                 case c_ast.UnaryOp(op="!"):
-                    self._condition(node.expr, otherwise, then, span)
+                    self._condition(node.expr, otherwise, then, span, written=False)
                     return
         value = self._value(node)
-        self._branch(value, then, otherwise, span)
+        self._branch(value, then, otherwise, span, written)
 
     def _pure(self, node: Any) -> bool:
         """Whether evaluating the expression has no effect of its own."""

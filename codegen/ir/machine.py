@@ -12,7 +12,7 @@ mm answers as `environment.py` says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from codegen.base.spans import Span
@@ -114,6 +114,18 @@ class State:
     outcome_at: int = -1
     vmas: dict[int, bool] = field(default_factory=dict)
 
+    def likeness(self) -> object:
+        """What makes two states alike: where they stand, and every place but temporaries."""
+        alive = {f.number for f in self.frames}
+        places = frozenset(
+            (place, value)
+            for place, value in self.memory.items()
+            if place.op != "local"
+            or (place.payload[0] in alive and not place.payload[1].startswith("%"))  # type: ignore[index]
+        )
+        position = tuple((f.function.name, f.label, f.index, f.number) for f in self.frames)
+        return position, places, frozenset(self.versions.items()), self.lock_depth
+
     def copy(self) -> State:
         return State(
             [Frame(f.function, f.label, f.index, f.number, f.result, f.span) for f in self.frames],
@@ -134,6 +146,10 @@ class State:
             self.outcome_at,
             dict(self.vmas),
         )
+
+
+class _Pause(Exception):
+    """The word that `states_before()` waits for comes next."""
 
 
 class _Stop(Exception):
@@ -169,6 +185,8 @@ class Machine:
         self.constants = program.constants
         self.entry = program.functions[entry]
         self.handler = handler or entry
+        self._pausing: frozenset[Role] = frozenset()
+        self._paused: list[State] = []
         self.spelling: dict[Term, str] = {}
         self.spans: dict[Term, Span] = {}
         self.user = env.truth_symbol("user_mode(regs)")
@@ -188,7 +206,7 @@ class Machine:
 
     def start(self) -> State:
         """The state at the handler's entry."""
-        state = State([], {}, {}, self.axioms, (), [])
+        state = State([], {}, {}, self.axioms + self._distinct_labels(), (), [])
         args: list[Term] = []
         for param in self.entry.params:
             if param.type.pointer or param.type.record:
@@ -198,12 +216,54 @@ class Machine:
         self._enter(state, self.entry, args, None, self.entry.span)
         return state
 
-    def run(self, state: State | None = None) -> Iterator[Path]:
+    def _distinct_labels(self) -> tuple[Term, ...]:
+        """No two case labels of a switch have the same value."""
+        facts: dict[Term, None] = {}
+        scratch = State([], {}, {}, (), (), [])
+        for function in self.program.functions.values():
+            for labels in function.distinct:
+                terms = [
+                    self._eval(scratch, e)
+                    for e in labels
+                    if isinstance(e, (Global, Literal))
+                ]
+                for i, a in enumerate(terms):
+                    for b in terms[i + 1 :]:
+                        width = max(a.bits, b.bits)
+                        differ = negate(equal(extend(a, width, True), extend(b, width, True)))
+                        if not differ.is_constant:
+                            facts[differ] = None
+        return tuple(facts)
+
+    def states_before(self, roles: frozenset[Role], states: Sequence[State] = ()) -> list[State]:
+        """The states in which a word of one of `roles` comes next, those that look alike told once.
+
+        Two states look alike if every place that is still there holds the
+        same; what led to them is then no longer needed, and the facts that
+        both have are kept.
+        """
+        self._pausing, self._paused = roles, []
+        for _ in self.run(states):
+            pass
+        self._pausing = frozenset()
+        merged: dict[object, State] = {}
+        for state in self._paused:
+            key = state.likeness()
+            twin = merged.get(key)
+            if twin is None:
+                merged[key] = state
+            else:
+                theirs = set(state.facts)
+                twin.facts = tuple(f for f in twin.facts if f in theirs)
+        return list(merged.values())
+
+    def run(self, states: Sequence[State] = ()) -> Iterator[Path]:
         """Every feasible path, depth first, the taken side of a branch first.
 
-        Raises ResourceBound when there are too many, or one is too long.
+        It starts at the entry, or in copies of `states`. Raises ResourceBound
+        when there are too many paths, or one is too long.
         """
-        stack: list[State | Path] = [state or self.start()]
+        stack: list[State | Path] = [s.copy() for s in reversed(states)] or [self.start()]
         count = 0
         while stack:
             current = stack.pop()
@@ -245,6 +305,9 @@ class Machine:
                             return states
                     case Return() as ending:
                         self._return(state, ending)
+        except _Pause:
+            self._paused.append(state)
+            return []
         except _Stop as stop:
             return [self._path(state, stop.end, stop.span, stop.value)]
 
@@ -262,12 +325,14 @@ class Machine:
             state.flags,
             max(state.outcome_at, 0),
             state.outcome,
+            bool(state.vmas),
         )
 
     def _branch(self, state: State, branch: Branch) -> list[State | Path] | None:
         frame = state.frames[-1]
         condition = truth(self._eval(state, branch.condition))
-        if frame.function.name == self.handler and not condition.is_constant:
+        own = frame.function.name == self.handler and branch.written
+        if own and not condition.is_constant:
             self._spell(condition, branch.span)
         self._kernel_seen(state, branch.condition, branch.span)
         if state.frames[-1] is not frame:
@@ -346,7 +411,6 @@ class Machine:
         bits = ctype.bits or 64
         if value is None:
             value = self._initial(state, place, bits)
-            state.memory[place] = value
         return extend(value, bits, ctype.signed)
 
     def _initial(self, state: State, place: Term, bits: int) -> Term:
@@ -440,6 +504,8 @@ class Machine:
             kind = "shl" if op == "<<" else ("ashr" if expr.left.type.signed else "lshr")
             return shift(kind, left, right)
         ctype = types.common(expr.left.type, expr.right.type)
+        if op == "&":
+            self._int_mask(state, expr, left, right)
         left = extend(left, ctype.bits, expr.left.type.signed)
         right = extend(right, ctype.bits, expr.right.type.signed)
         match op:
@@ -462,6 +528,22 @@ class Machine:
                 return divide(prefix + ("div" if op == "/" else "rem"), left, right)
             case _:
                 raise AssertionError(f"no operator {op}")
+
+    def _int_mask(self, state: State, expr: Binary, left: Term, right: Term) -> None:
+        """A header's constant that masks an `int` is one: `int error_code & FAULT_CODE_WRITE`."""
+        for mask, other in ((right, expr.left.type), (left, expr.right.type)):
+            name = mask.payload
+            if (
+                mask.op == "sym"
+                and isinstance(name, str)
+                and name.isupper()
+                and mask.bits == types.LONG_BITS
+                and other.known
+                and other.bits == types.INT_BITS
+            ):
+                fits = less(mask, integer(1 << (types.INT_BITS - 1), types.LONG_BITS), False)
+                if fits not in state.facts:
+                    state.facts = (*state.facts, fits)
 
     def _pure(self, state: State, expr: PureCall) -> Term:
         args = tuple(self._eval(state, a) for a in expr.args)
@@ -552,7 +634,7 @@ class Machine:
         self._event(state, kind, name, tuple(args), instruction.span)
         self._result(state, instruction, args)
         if self.program.writes_objects(name):
-            self._clobber(state, args)
+            self._clobber(state, instruction.args, args)
         if taken is Taken.KERNEL and not self.program.may_return(name):
             raise _Stop(End.NEVER, instruction.span)
         return None
@@ -569,17 +651,20 @@ class Machine:
             value = call(name, tuple(args), ctype.bits or 64)
         self._set_local(state, instruction.result, value)
 
-    def _clobber(self, state: State, args: list[Term]) -> None:
-        """Forgets what the call may have written: the objects whose address it gets."""
-        for arg in args:
+    def _clobber(self, state: State, exprs: Sequence[Expr], args: list[Term]) -> None:
+        """Forgets what the call may have written: the objects whose address it gets.
+
+        What the mm guards (a VMA under the lock) and which mm a task has stay.
+        """
+        for expr, arg in zip(exprs, args, strict=False):
             root = _root(arg)
             if root.op == "local":
-                if arg.op != "int":
-                    state.memory[root] = symbol(f"{root.payload[1]}@{state.epoch}", _bits(state, root))  # type: ignore[index]
+                name = root.payload[1]  # type: ignore[index]
+                state.memory[root] = symbol(f"{name}@{state.epoch}", _bits(state, root))
                 continue
-            if root.op not in ("object", "sym") or str(root.payload).startswith("vma#"):
+            if not expr.type.pointer or root.op not in ("object", "sym"):
                 continue
-            if root.bits != 64 or (root.op == "sym" and not _is_pointer_like(state, root)):
+            if str(root.payload).startswith("vma#"):
                 continue
             state.versions[root] = state.versions.get(root, 0) + 1
             for place in [p for p in state.memory if p is not root and _root(p) is root]:
@@ -602,7 +687,7 @@ class Machine:
         self._event(state, EventKind.CALL, instruction.name, tuple(args), instruction.span)
         state.epoch += 1
         self._result(state, instruction, args)
-        self._clobber(state, args)
+        self._clobber(state, instruction.args, args)
         if "get_user" in instruction.name or "get_kernel_nofault" in instruction.name:
             first = instruction.args[0] if instruction.args else None
             if isinstance(first, Cast):
@@ -714,7 +799,7 @@ class Machine:
         state.epoch += 1
         self._result(state, instruction, args)
         if args:
-            self._clobber(state, args)
+            self._clobber(state, instruction.args, args)
         return None
 
     def _kernel_seen(self, state: State, expr: Expr, span: Span) -> None:
@@ -745,6 +830,9 @@ class Machine:
         self, state: State, instruction: Call, role: Role, args: list[Term]
     ) -> list[Fork] | None:
         span = instruction.span
+        if role in self._pausing:
+            state.frames[-1].index -= 1
+            raise _Pause
         match role:
             case Role.SEM_LOCK | Role.SEM_TRYLOCK | Role.SEM_LOCK_KILLABLE | Role.SEM_UNLOCK:
                 if not (args and args[0].op == "field" and args[0].payload in _SEMAPHORES):
@@ -759,6 +847,8 @@ class Machine:
                 return self._trylock(state, instruction)
             case Role.LOCK_KILLABLE | Role.WRITE_LOCK_KILLABLE:
                 return self._killable(state, instruction)
+            case Role.UNLOCK | Role.UNLOCK_VMA if self.plan.stop_at_fault and state.vmas:
+                raise _Stop(End.DENIED, span)
             case Role.UNLOCK | Role.WRITE_UNLOCK:
                 state.lock_depth -= 1
                 self._event(state, EventKind.UNLOCK, instruction.name, (), span)
@@ -1004,7 +1094,7 @@ class Machine:
             state.flags = args[2]
         if self.plan.stop_at_fault:
             raise _Stop(End.STOP, span)
-        if state.faults == 0 and self.plan.outcome in _BEFORE_FAULT:
+        if state.faults == 0 and self.plan.outcome in BEFORE_FAULT:
             raise _Stop(End.CUT, span)
         ordinal = state.faults + 1
         flags = args[2] if len(args) > 2 else integer(0, 32)
@@ -1040,7 +1130,7 @@ class Machine:
             state.lock_depth -= 1
 
 
-_BEFORE_FAULT = (Outcome.NO_VMA, Outcome.STACK_GROWTH_FAILURE, Outcome.ACCESS_DENIED)
+BEFORE_FAULT = (Outcome.NO_VMA, Outcome.STACK_GROWTH_FAILURE, Outcome.ACCESS_DENIED)
 _SEMAPHORES = frozenset({"mmap_sem", "mmap_lock"})
 _PLAIN_ROLE = {
     Role.SEM_LOCK: Role.LOCK,
@@ -1061,11 +1151,6 @@ def _root(place: Term) -> Term:
 def _bits(state: State, place: Term) -> int:
     value = state.memory.get(place)
     return value.bits if value is not None else 64
-
-
-def _is_pointer_like(state: State, root: Term) -> bool:
-    """A symbol counts as a pointer if something was read or written through it."""
-    return any(p is not root and _root(p) is root for p in state.memory)
 
 
 def _convert(value: Term, source: CType, target: CType) -> Term:

@@ -170,10 +170,13 @@ class Jump:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
+    """`written` is False where `span` is not the condition's own text (a switch, part of an `&&`)."""
+
     condition: Expr
     then: str
     otherwise: str
     span: Span
+    written: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +200,8 @@ class Function:
     """One function in one configuration; `blocks` in source order, entry first.
 
     Spans are places in `source`: the handler's file, or the text of the helper
-    that a converted handler calls.
+    that a converted handler calls. `distinct` are the case labels of each
+    switch: C does not let two of them have the same value.
     """
 
     name: str
@@ -208,6 +212,7 @@ class Function:
     span: Span
     source: SourceText = field(repr=False, compare=False)
     entry: str = ".entry"
+    distinct: tuple[tuple[Expr, ...], ...] = ()
 
     @cached_property
     def block_map(self) -> dict[str, Block]:

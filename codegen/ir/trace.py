@@ -74,6 +74,7 @@ class End(StrEnum):
     RETRY = "retry"  # the next pass begins, and the plan asked for one pass only
     KERNEL = "kernel"  # the handler's own routine that leads to fixup or oops
     STOP = "stop"  # the plan's stopping point was reached
+    DENIED = "denied"  # the lock was dropped without asking the mm, and that was the question
     CUT = "cut"  # the plan's outcome does not happen on this path
 
 
@@ -93,3 +94,4 @@ class Path:
     flags: Term | None = None  # what handle_mm_fault() was given first
     outcome_at: int = 0  # how many events came before the outcome
     outcome: Outcome | None = None  # what the first pass met
+    found_vma: bool = False

@@ -80,6 +80,14 @@ DANCE_ROLES = frozenset(
         Role.SEM_UNLOCK,
     }
 )
+# The words with which the dance may begin.
+LOCKING_ROLES = DANCE_ROLES - {
+    Role.UNLOCK,
+    Role.SEM_UNLOCK,
+    Role.WRITE_UNLOCK,
+    Role.UNLOCK_VMA,
+    Role.DOWNGRADE,
+}
 KERNEL_ROLES = frozenset(
     {Role.KERNEL, Role.KERNEL_NEVER, Role.KERNEL_NEVER_IN_KERNEL, Role.KERNEL_READS}
 )

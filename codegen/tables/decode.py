@@ -66,8 +66,7 @@ def extract_decode(
     lifted = _lift(tree)
     wanted = program.constants["FAULT_FLAG_DEFAULT"]
     user = program.constants["FAULT_FLAG_USER"]
-    users = _user_polarity(paths, machine.user if mode is None else mode)
-    tree = decision.reduce(_without_user(lifted, user, wanted, users), _same)
+    tree = decision.reduce(_without_user(lifted, user, wanted), _same)
     rows = []
     guards = decision.rules(tree)
     for conditions, span, row in guards:
@@ -106,7 +105,7 @@ def _leaf(path: Path, program: Program) -> _Row | None:
         flags = path.flags.value if path.flags.is_constant else 0
         fast = program.constants.get("FAULT_FLAG_VMA_LOCK", 0)
         return _Row(flags & ~fast, TRUE, False, path.span)
-    if not path.danced or path.end is End.CUT:
+    if not path.found_vma or path.end is End.CUT:
         return None
     bug = next((e for e in path.trace if e.kind is EventKind.BUG), None)
     return _Row(None, FALSE, bug is not None, bug.span if bug else path.span)
@@ -205,15 +204,7 @@ def _same(a: _Row, b: _Row) -> _Row | None:
     return None
 
 
-def _user_polarity(paths: list[Path], mode: Term) -> dict[int, bool]:
-    """For each path's end, whether it is known to be user mode."""
-    del paths
-    return {id(mode): True}
-
-
-def _without_user(
-    tree: Tree[_Row], user: int, default: int, mode: Mapping[int, bool]
-) -> Tree[_Row]:
+def _without_user(tree: Tree[_Row], user: int, default: int) -> Tree[_Row]:
     """FAULT_FLAG_USER follows the mode and is no part of a row's flags.
 
     A row that never has the flag although its neighbours do has wiped it; that
@@ -226,8 +217,8 @@ def _without_user(
             return Node(
                 tree.condition,
                 tree.span,
-                _without_user(tree.then, user, default, mode),
-                _without_user(tree.otherwise, user, default, mode),
+                _without_user(tree.then, user, default),
+                _without_user(tree.otherwise, user, default),
             )
         case _:
             return tree

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 
 from codegen.base.spans import Span
 from codegen.ir.environment import Outcome, Plan
-from codegen.ir.machine import Machine
+from codegen.ir.machine import BEFORE_FAULT, Machine, State
 from codegen.ir.printer import term_text
 from codegen.ir.program import Program
 from codegen.ir.solver import PathSolver
 from codegen.ir.terms import Term
+from codegen.ir.vocabulary import LOCKING_ROLES, Role
 from codegen.ir.trace import End, Event, EventKind, Path
 from codegen.tables import decision
 from codegen.tables.nodes import Case, Result, ResultKind, SignalRow
@@ -42,17 +43,29 @@ def extract_signals(
     """The 24 cells of one program. Raises ResourceBound where the paths are too many."""
     rows = []
     for name, user in MODES.items():
+        # What comes before the dance is the same for every outcome, and what
+        # comes before the mm is asked for every outcome that is its answer.
+        before = Machine(program, entry, Plan(mode=user), solver, mode, handler)
+        states = before.states_before(LOCKING_ROLES)
+        upto = Plan(mode=user, outcome=Outcome.SUCCESS, passes=1)
+        asking = Machine(program, entry, upto, solver, mode, handler)
+        asking.spelling = before.spelling
+        asked = asking.states_before(frozenset({Role.FAULT}), states) if states else []
         for outcome in Outcome:
             plan = Plan(mode=user, outcome=outcome, passes=1, skip_kernel=True)
             machine = Machine(program, entry, plan, solver, mode, handler)
-            cases = _cases(machine, program)
+            machine.spelling = before.spelling
+            early = outcome in BEFORE_FAULT
+            cases = _cases(machine, program, states if early else asked)
             if cases:
                 rows.append(SignalRow(name, outcome, cases))
     return tuple(rows)
 
 
-def _cases(machine: Machine, program: Program) -> tuple[Case, ...]:
-    tree = decision.grow((p.decisions, _residual(p, machine)) for p in machine.run())
+def _cases(machine: Machine, program: Program, states: list[State]) -> tuple[Case, ...]:
+    if not states:
+        return ()
+    tree = decision.grow((p.decisions, _residual(p, machine)) for p in machine.run(states))
     rules = decision.exact(decision.reduce(tree, _same))
     cases = []
     for conditions, _, leaf in rules:

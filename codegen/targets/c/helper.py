@@ -13,7 +13,7 @@ from pathlib import Path
 
 from codegen.base.diagnostics import GenfaultError
 from codegen.targets.c.nodes import HelperText, MmApi, MmDialect
-from codegen.targets.c.render import render
+from codegen.targets.render import render
 
 _HEADERS = (
     "mm.h",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The Jinja environment that all C templates are rendered in."""
+"""The Jinja environment that every template is rendered in, whatever the target."""
 
 from functools import cache
 

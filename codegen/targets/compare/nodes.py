@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is compared, and what comes of it.
+
+    Side(program, "do_page_fault", mode, "arch/arc/mm/fault.c")
+    Comparison(EXPLAINED, (Difference(STALE_OUTCOME, "user", "no_vma", 98, {...}, ...),), 812, 3)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from codegen.ir.program import Program
+from codegen.ir.terms import Term
+from codegen.ir.trace import Event
+
+
+class DifferenceClass(StrEnum):
+    """The closed list of the house plan, section 6; the values are part of the JSON contract."""
+
+    UACCESS_LIVELOCK = "uaccess-livelock"
+    STALE_OUTCOME = "stale-outcome"
+    MISSING_CASE = "missing-case"
+    SIGNAL_CODE = "signal-code"
+    KERNEL_MODE_SIGNAL = "kernel-mode-signal"
+    LOCK_BALANCE = "lock-balance"
+    LOCK_WAIT = "lock-wait"
+    ACCOUNTING = "accounting"
+    FAST_PATH = "fast-path"
+    FLAG_LOSS = "flag-loss"
+    DROPPED_EFFECT = "dropped-effect"
+    OOPS_REASON = "oops-reason"
+    OTHER = "other"
+
+
+DEFAULT_ACCEPTED = frozenset(
+    {
+        DifferenceClass.UACCESS_LIVELOCK,
+        DifferenceClass.STALE_OUTCOME,
+        DifferenceClass.MISSING_CASE,
+        DifferenceClass.KERNEL_MODE_SIGNAL,
+        DifferenceClass.LOCK_WAIT,
+        DifferenceClass.FAST_PATH,
+        DifferenceClass.ACCOUNTING,
+        DifferenceClass.FLAG_LOSS,
+        DifferenceClass.DROPPED_EFFECT,
+        DifferenceClass.OOPS_REASON,
+    }
+)
+"""What `convert` and one-argument `diff` accept unasked (interface.md, `--accept`)."""
+
+
+class Verdict(StrEnum):
+    """The answer for one pair; the values are part of the JSON contract."""
+
+    EQUAL = "EQUAL"
+    EXPLAINED = "EXPLAINED"
+    DIFFERS = "DIFFERS"
+    UNSUPPORTED = "UNSUPPORTED"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One program in one configuration, where it starts, and what user mode is in it.
+
+    `mode` is the handler's own condition for user mode over the entry state
+    (`codegen.tables.mode.find_mode`); None means `user_mode(regs)` itself.
+    """
+
+    program: Program
+    entry: str
+    mode: Term | None
+    label: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One difference with the smallest scenario that shows it.
+
+    `mode` is `user` or `kernel`, `outcome` a word of interface.md or None,
+    `line` where the two part, in src. `scenario` gives the names of the world
+    their numbers; every name that it does not give is 0. `src` and `tgt` are
+    the whole traces.
+    """
+
+    cls: DifferenceClass
+    mode: str
+    outcome: str | None
+    line: int
+    scenario: dict[str, int]
+    src: tuple[Event, ...]
+    tgt: tuple[Event, ...]
+    explanation: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The verdict, with the differences, the path pairs decided and the passes followed."""
+
+    verdict: Verdict
+    differences: tuple[Difference, ...]
+    pairs: int
+    passes: int
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A program run in stretches, from one place where the world answers to the next.
+
+Both sides of a comparison stop at the same places: before handle_mm_fault()
+and where another pass takes the lock. There their states stand side by side,
+are compared, and those that look alike are told once, so that the ways to a
+gate do not multiply with the ways from it.
+
+The world is that of `ir/environment.py`, with one thing made exact: the VMA
+that lock_mm_and_find_vma() gives is the one that find_vma() and expand_stack()
+would have given, so that handlers of different generations meet the same mm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from codegen.base.spans import Span
+from codegen.ir import environment as env
+from codegen.ir.environment import Outcome, Plan
+from codegen.ir.machine import Fork, Machine, State
+from codegen.ir.nodes import Call
+from codegen.ir.program import Program
+from codegen.ir.solver import PathSolver, ResourceBound
+from codegen.ir.terms import (
+    Term,
+    conjoin,
+    disjoin,
+    integer,
+    less,
+    negate,
+    object_address,
+    symbol,
+    truth,
+)
+from codegen.ir.trace import End, EventKind, Path
+
+MAX_STRETCH = 20_000
+"""How many ways from one gate to the next are followed before giving up."""
+
+MAX_PASS = 5
+"""How many passes are followed where the loop does not come to rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Halt(Path):
+    """A path from a gate to a gate or to the end, with the state it left behind.
+
+    `gate` is what handle_mm_fault() is about to be given where `end` is STOP.
+    """
+
+    state: State | None = None
+    gate: tuple[Term, ...] = ()
+
+    @property
+    def held(self) -> int:
+        """How many locks the path holds where it stands."""
+        assert self.state is not None
+        return self.state.lock_depth + int(self.state.vma_locked)
+
+
+class World(Machine):
+    """A Machine that halts at the gates.
+
+    `params` are the names that the parameters go by (src's on both sides);
+    `fast` is False for a run that never gets a VMA's own lock.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        entry: str,
+        plan: Plan,
+        solver: PathSolver,
+        mode: Term | None,
+        params: tuple[str, ...] = (),
+        fast: bool = True,
+    ) -> None:
+        super().__init__(program, entry, plan, solver, mode)
+        self.params = params
+        self.fast = fast
+        self.fault_limit = 0
+        self._gate: tuple[Term, ...] = ()
+
+    def start(self) -> State:
+        """The state at the entry, the parameters named as `params` says."""
+        state = State([], {}, {}, self.axioms + self._distinct_labels(), (), [])
+        args: list[Term] = []
+        for position, param in enumerate(self.entry.params):
+            name = self.params[position] if position < len(self.params) else param.name
+            if param.type.pointer or param.type.record:
+                args.append(object_address(name))
+            else:
+                args.append(symbol(name, param.type.bits))
+        self._enter(state, self.entry, args, None, self.entry.span)
+        return state
+
+    def stretch(self, state: State, facts: tuple[Term, ...]) -> Iterator[Halt]:
+        """Every way from where `state` stands to the next gate or an end, under `facts`.
+
+        `state` itself is left as it is. Raises ResourceBound when there are too many.
+        """
+        first = state.copy()
+        first.facts, first.decisions, first.trace, first.steps = facts, (), [], 0
+        stack: list[State | Path] = [first]
+        count = 0
+        while stack:
+            current = stack.pop()
+            if isinstance(current, State):
+                stack.extend(reversed(self._advance(current)))
+                continue
+            count += 1
+            if count > MAX_STRETCH:
+                raise ResourceBound(f"more than {MAX_STRETCH} ways from one gate to the next")
+            if isinstance(current, Halt) and current.end is not End.CUT:
+                yield current
+
+    def until(self, faults: int, passes: int) -> None:
+        """The next stretches halt before fault number `faults` + 1 and before pass `passes` + 1."""
+        self.fault_limit = faults
+        self.plan = replace(self.plan, passes=passes)
+
+    # -- the gates -------------------------------------------------------------------
+
+    def _path(self, state: State, end: End, span: Span, value: Term | None) -> Halt:
+        base = super()._path(state, end, span, value)
+        fields = {name: getattr(base, name) for name in Path.__dataclass_fields__}
+        gate, self._gate = self._gate, ()
+        return Halt(**fields, state=state, gate=gate if end is End.STOP else ())
+
+    def _halt(self, state: State, end: End, span: Span) -> None:
+        """Stops before the instruction at hand, so that the next stretch begins with it."""
+        state.frames[-1].index -= 1
+        raise self.stop(end, span)
+
+    @staticmethod
+    def stop(end: End, span: Span) -> Exception:
+        """The machine's own way of ending a path inside an instruction."""
+        from codegen.ir.machine import _Stop
+
+        return _Stop(end, span)
+
+    def _next_pass(self, state: State, span: Span) -> None:
+        if state.faults >= self.plan.passes:
+            state.outcome = None
+            self._halt(state, End.RETRY, span)
+
+    def _fault(self, state: State, instruction: Call, args: list[Term]) -> list[Fork]:
+        self._next_pass(state, instruction.span)
+        if state.faults >= self.fault_limit:
+            self._gate = tuple(args[1:3])
+            self._halt(state, End.STOP, instruction.span)
+        # The machine notes the first pass's outcome only; each pass has its own here.
+        state.outcome = None
+        return super()._fault(state, instruction, args)
+
+    # -- the VMA ---------------------------------------------------------------------
+
+    def _lock_find(self, state: State, instruction: Call, args: list[Term]) -> list[Fork]:
+        self._next_pass(state, instruction.span)
+        span = instruction.span
+        ordinal = state.acquired + 1
+        address = args[1] if len(args) > 1 else symbol("address", 64)
+        found = env.truth_symbol(f"vma_found#{ordinal}")
+        facts, there = self._there(ordinal, address)
+        contended = env.truth_symbol(f"mmap_lock_contended#{ordinal}")
+        killed = env.truth_symbol(f"killed_in_lock_wait#{ordinal}")
+
+        def take(way: State) -> None:
+            self._acquire(way, span)
+            self._give(way, instruction, self._found(way, ordinal))
+
+        def none(way: State) -> None:
+            way.acquired += 1
+            self._outcome(way, Outcome.NO_VMA)
+            self._give(way, instruction, integer(0, 64, "NULL"))
+
+        def refused(way: State) -> None:
+            way.acquired += 1
+            self._event(way, EventKind.LOCK_WAIT, "mmap_lock", (), span)
+            self._give(way, instruction, integer(0, 64, "NULL"))
+
+        got = negate(contended) if self.plan.contended else None
+        if got is None:
+            return [((found, *facts, there), take), ((*facts, negate(there)), none)]
+        # Waiting that succeeds is the same as not having had to wait.
+        waits = conjoin(self._may_wait(args), negate(killed))
+        got = disjoin(got, waits)
+        return [
+            ((got, found, *facts, there), take),
+            ((got, *facts, negate(there)), none),
+            ((contended, negate(waits)), refused),
+        ]
+
+    def _there(self, ordinal: int, address: Term) -> tuple[tuple[Term, ...], Term]:
+        """(what holds of the VMA number `ordinal`, whether it covers the address or can grow)."""
+        found = env.truth_symbol(f"vma_found#{ordinal}")
+        grown = env.truth_symbol(f"stack_grown#{ordinal}")
+        vma = env.vma_object(ordinal)
+        flags = truth(env.field_value(vma, "vm_flags"))
+        if address.bits != 64:
+            return (flags,), found
+        start, end = env.field_value(vma, "vm_start"), env.field_value(vma, "vm_end")
+        below = disjoin(negate(found), less(address, end, is_signed=False))
+        covers = negate(less(address, start, is_signed=False))
+        grows = conjoin(env.grows(self.constants, ordinal), grown)
+        return (flags, below), conjoin(found, disjoin(covers, grows))
+
+    def _lock_vma(self, state: State, instruction: Call, args: list[Term]) -> list[Fork]:
+        if not self.fast:
+            return [((), lambda way: self._give(way, instruction, integer(0, 64, "NULL")))]
+        ordinal = state.acquired + 1
+        found = env.truth_symbol(f"vma_found#{ordinal}")
+        forks = super()._lock_vma(state, instruction, args)
+        # A VMA that has its own lock is there for everybody else, too.
+        return [(((found, *facts) if len(facts) > 1 else facts), update) for facts, update in forks]

@@ -1,0 +1,720 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a simulator needs to run: C's integers, and a world that answers from a scenario.
+
+This text is embedded in every simulator, less what that one does not use, so it
+imports nothing but the standard library. A scenario gives numbers to names; a
+name that it does not give is 0. Every answer of the mm has the number of the
+lock's acquisition or of the fault that it belongs to: `vma_found#1` is 1 if the
+first acquisition finds a VMA, `handle_mm_fault#2` is what the second call of
+handle_mm_fault() returns.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+# ---- values ------------------------------------------------------------------
+
+
+class Word(int):
+    """A C value that knows its name.
+
+    `kind` is "object" for the address of an object (`regs`, `&init_mm`),
+    "place" for one inside an object (`&regs->pc`), "local" for a variable's,
+    "text" for a string's; "symbol" for a value that was read, "call" for one
+    that a call gave, "constant" for a named number. `root` is the object that
+    an address is in, `scope` tells the variables of two calls apart.
+    """
+
+    name: str
+    kind: str
+    root: str
+    scope: str
+
+    def __new__(cls, number: int, name: str, kind: str, root: str = "", scope: str = "") -> Word:
+        word = super().__new__(cls, number)
+        word.name, word.kind, word.root, word.scope = name, kind, root or name + scope, scope
+        return word
+
+    @property
+    def is_address(self) -> bool:
+        """Whether it prints by its name and not as a number."""
+        return self.kind in ("object", "place", "local", "text")
+
+
+class Line(int):
+    """A line of another file than the handler's own."""
+
+    file: str
+
+    def __new__(cls, file: str, number: int) -> Line:
+        line = super().__new__(cls, number)
+        line.file = file
+        return line
+
+
+def address_of(name: str) -> int:
+    """Where something is: a number that depends on its name only."""
+    return 0xFFFF_8000_0000_0000 + (zlib.crc32(name.encode()) << 8)
+
+
+def text(literal: str) -> Word:
+    """The address of a string literal, given as C spells it."""
+    return Word(address_of(literal), literal, "text")
+
+
+def constant(number: int, name: str) -> Word:
+    """A number that a signal is recognised by."""
+    return Word(number, name, "constant")
+
+
+# ---- C's integers --------------------------------------------------------------
+
+
+def _keep(old: int, new: int) -> int:
+    """A pointer that only changed its sign is still that pointer."""
+    return Word(new, old.name, old.kind, old.root, old.scope) if isinstance(old, Word) else new
+
+
+def boolean(x: int) -> int:
+    """C's conversion to `bool`."""
+    return 1 if x else 0
+
+
+def u8(x: int) -> int:
+    """C's conversion to an unsigned type of 8 bits."""
+    return x & 0xFF
+
+
+def u16(x: int) -> int:
+    """C's conversion to an unsigned type of 16 bits."""
+    return x & 0xFFFF
+
+
+def u32(x: int) -> int:
+    """C's conversion to an unsigned type of 32 bits."""
+    return x if 0 <= x <= 0xFFFF_FFFF else x & 0xFFFF_FFFF
+
+
+def u64(x: int) -> int:
+    """C's conversion to an unsigned type of 64 bits."""
+    return x if 0 <= x <= 0xFFFF_FFFF_FFFF_FFFF else _keep(x, x & 0xFFFF_FFFF_FFFF_FFFF)
+
+
+def s8(x: int) -> int:
+    """C's conversion to a signed type of 8 bits."""
+    return (x + 0x80 & 0xFF) - 0x80
+
+
+def s16(x: int) -> int:
+    """C's conversion to a signed type of 16 bits."""
+    return (x + 0x8000 & 0xFFFF) - 0x8000
+
+
+def s32(x: int) -> int:
+    """C's conversion to a signed type of 32 bits."""
+    if -0x8000_0000 <= x <= 0x7FFF_FFFF:
+        return x
+    return (x + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
+
+
+def s64(x: int) -> int:
+    """C's conversion to a signed type of 64 bits."""
+    if -0x8000_0000_0000_0000 <= x <= 0x7FFF_FFFF_FFFF_FFFF:
+        return x
+    return _keep(x, (x + 0x8000_0000_0000_0000 & 0xFFFF_FFFF_FFFF_FFFF) - 0x8000_0000_0000_0000)
+
+
+def shift_left(x: int, count: int) -> int:
+    """`x << count`, before it is cut to its type; a count of the width or more leaves nothing."""
+    return x << count if 0 <= count < 64 else 0
+
+
+def shift_right(x: int, count: int) -> int:
+    """`x >> count`; a count of the width or more leaves nothing but the sign."""
+    return x >> count if 0 <= count < 64 else (-1 if x < 0 else 0)
+
+
+def divide(x: int, y: int) -> int:
+    """`x / y`, towards zero; what C leaves open, `x / 0`, is all ones (or 1 if x is negative)."""
+    if y == 0:
+        return 1 if x < 0 else -1
+    quotient = abs(x) // abs(y)
+    return quotient if (x < 0) == (y < 0) else -quotient
+
+
+def remainder(x: int, y: int) -> int:
+    """`x % y`, with the sign of `x`; `x % 0` is `x`."""
+    return x - divide(x, y) * y if y else x
+
+
+# ---- the trace -----------------------------------------------------------------
+
+Arg = int | str
+
+
+@dataclass(frozen=True)
+class Event:
+    """One observable step; an argument that is an address is given by its name."""
+
+    kind: str
+    name: str
+    args: tuple[Arg, ...]
+    line: int
+
+    @property
+    def where(self) -> str:
+        """The C line, with the file where it is not the handler's own."""
+        return f"{self.line.file}:{self.line}" if isinstance(self.line, Line) else f"{self.line}"
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a run did: `end` is "return", or "never" after a call that does not come back.
+
+    `value` is what the handler returned; `lock` how often the mmap lock is
+    still held, negative if it was released too often; `vma_locked` whether the
+    VMA's own lock is; `passes` counts the calls of handle_mm_fault().
+    """
+
+    events: tuple[Event, ...]
+    end: str
+    value: int | None
+    lock: int
+    vma_locked: bool
+    passes: int
+
+
+class Ended(Exception):
+    """The run is over: what was called does not come back."""
+
+
+class ScenarioError(Exception):
+    """The scenario asks for what the kernel never does."""
+
+
+# ---- the world -----------------------------------------------------------------
+
+_ORDINAL = re.compile(r"[#@]\d+")
+_SIGNAL_CODE = re.compile(r"(SEGV|BUS|ILL|FPE|TRAP)_")
+_SIGNAL_NUMBER = re.compile(r"SIG[A-Z0-9]+\Z")
+_MOST_TURNS = 100_000
+
+
+@dataclass
+class World:
+    """The mm, the memory and the rest of the kernel, as one scenario has them."""
+
+    scenario: Mapping[str, int]
+    events: list[Event] = field(default_factory=list)
+    memory: dict[str, int] = field(default_factory=dict)
+    places: dict[str, Word] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    acquired: int = 0
+    faults: int = 0
+    lock_depth: int = 0
+    vma_locked: bool = False
+    epoch: int = 0
+    scopes: int = 0
+    turns: int = 0
+
+    def event(self, kind: str, name: str, args: tuple[int, ...], line: int) -> None:
+        """Notes one step; numbers stay numbers, addresses become names."""
+        shown = tuple(a.name if isinstance(a, Word) and a.is_address else a for a in args)
+        self.events.append(Event(kind, name, shown, line))
+
+    def turn(self) -> None:
+        """Counts the turns of the loops: a handler that never ends is the scenario's fault."""
+        self.turns += 1
+        if self.turns > _MOST_TURNS:
+            raise ScenarioError("the handler does not end in this scenario")
+
+    # -- memory --
+
+    @property
+    def current(self) -> Word:
+        """The task that runs."""
+        return self.object("current")
+
+    def __getitem__(self, name: str) -> int:
+        """The value of a variable or of a header's macro."""
+        return self.load(self.object(f"&{name}"))
+
+    def object(self, name: str) -> Word:
+        """The address of something that is there: `regs`, `current`, `&init_mm`."""
+        return Word(address_of(name), name, "object")
+
+    def symbol(self, name: str) -> Word:
+        """What the scenario says of a name."""
+        return Word(u64(self.scenario.get(name, 0)), name, "symbol")
+
+    def local(self, name: str) -> Word:
+        """The address of a new variable of the function at hand."""
+        self.scopes += 1
+        return Word(address_of(f"&{name}"), f"&{name}", "local", scope=f" {self.scopes}")
+
+    def field(self, base: int, name: str) -> Word:
+        """The address `&base->name`; `name` may have dots."""
+        place = base
+        for part in name.split("."):
+            place = self._inside(place, f".{part}", f"->{part}")
+        assert isinstance(place, Word)
+        return place
+
+    def index(self, base: int, index: int) -> Word:
+        """The address `&base[index]`."""
+        number = u64(index)
+        if number > 0xFFFF_FFFF_FFFF_F000:
+            number -= 0x1_0000_0000_0000_0000
+        shown = f"[{number}]" if number < 10 else f"[{number:#x}]"
+        return self._inside(base, shown, shown)
+
+    def _inside(self, base: int, of_place: str, of_pointer: str) -> Word:
+        """`of_place` follows the name of an object, `of_pointer` that of a pointer to it."""
+        if not isinstance(base, Word) or base.kind == "constant":
+            name, root, scope = f"&{u64(base):#x}{of_pointer}", f"{u64(base):#x}", ""
+        elif base.is_address and base.name.startswith("&"):
+            name, root, scope = base.name + of_place, base.root, base.scope
+        else:
+            name, root, scope = f"&{base.name}{of_pointer}", base.root, base.scope
+        return Word(address_of(name), name, "place", root, scope)
+
+    def get(self, base: int, name: str) -> int:
+        """`base->name`."""
+        return self.load(self.field(base, name))
+
+    def load(self, place: int) -> int:
+        """What is at an address; what nobody wrote there is the scenario's."""
+        key = _key(place)
+        if key not in self.memory:
+            self.memory[key] = self._initial(place)
+            self.places[key] = place if isinstance(place, Word) else Word(place, key, "symbol")
+        return self.memory[key]
+
+    def _initial(self, place: int) -> int:
+        if not isinstance(place, Word):
+            return self.symbol(f"*{u64(place):#x}")
+        name = _place_text(place)
+        if place.kind == "local":
+            return self.symbol(f"uninitialized {name}")
+        if place.kind == "object":
+            return self.symbol(name)
+        version = self.versions.get(place.root, 0)
+        if re.search(r"(->|\.)(mm|active_mm|vm_mm)\Z", name):
+            version = 0
+        return self.symbol(f"{name}@{version}" if version else name)
+
+    def set(self, base: int, name: str, value: int, line: int) -> None:
+        """`base->name = value`."""
+        self.store(self.field(base, name), value, line)
+
+    def store(self, place: int, value: int, line: int) -> None:
+        """Writes to an address; a step of the trace unless it is a local variable's."""
+        key = _key(place)
+        self.memory[key] = value
+        self.places[key] = place if isinstance(place, Word) else Word(place, key, "symbol")
+        if not (isinstance(place, Word) and place.scope):
+            self.event("write", _ORDINAL.sub("", _place_text(place)), (value,), line)
+
+    def assign(self, place: int, value: int) -> None:
+        """Writes without leaving a trace: what the kernel itself puts there."""
+        key = _key(place)
+        self.memory[key] = value
+        self.places[key] = place if isinstance(place, Word) else Word(place, key, "symbol")
+
+    def fetched(self, place: int) -> int:
+        """What a macro such as get_user() put into its first argument."""
+        return self.symbol(f"{_ORDINAL.sub('', _place_text(place))}@{self.epoch}")
+
+    def _forget(self, args: tuple[int, ...]) -> None:
+        """Forgets what the call may have written: the objects whose address it got."""
+        for arg in args:
+            if not isinstance(arg, Word) or arg.root.startswith("vma#"):
+                continue
+            if arg.scope:
+                name = arg.root.removeprefix("&").removesuffix(arg.scope)
+                self.memory[arg.root] = self.symbol(f"{name}@{self.epoch}")
+                continue
+            inside = [k for k, p in self.places.items() if p.root == arg.root and k != arg.root]
+            is_object = arg.kind == "object" or arg.kind == "place"
+            if not is_object and (arg.kind != "symbol" or not inside):
+                continue
+            self.versions[arg.root] = self.versions.get(arg.root, 0) + 1
+            for key in inside:
+                if not re.search(r"(->|\.)(mm|active_mm)\Z", key):
+                    del self.memory[key], self.places[key]
+
+    # -- calls --
+
+    def pure(self, name: str, *args: int) -> int:
+        """A call that only reads: the same value for the same arguments."""
+        version = max(
+            (self.versions.get(a.root, 0) for a in args if isinstance(a, Word)), default=0
+        )
+        return self.answer(f"{name}@{version}" if version else name, args)
+
+    def answer(self, name: str, args: tuple[int, ...]) -> int:
+        """What the scenario says of a call."""
+        word = self.symbol(f"{name}({', '.join(map(_shown, args))})")
+        word.kind = "call"
+        return word
+
+    def result(self, name: str, *args: int) -> int:
+        """What a call with an effect gives; it depends on what happened before."""
+        return self.answer(f"{name}@{self.epoch}" if self.epoch else name, args)
+
+    def call(self, name: str, *args: int, line: int) -> int:
+        """A call that nobody knows: a signal by its shape, else a step that may write."""
+        parts = _signal_shape(args)
+        if parts is not None:
+            self.event("signal", name, parts, line)
+            return self.result(name, *args)
+        self.event("call", name, args, line)
+        self.epoch += 1
+        value = self.result(name, *args)
+        self._forget(args)
+        return value
+
+    def effect(self, name: str, *args: int, line: int) -> int:
+        """A step of the trace that writes nothing which the handler sees."""
+        self.event("call", name, args, line)
+        return self.result(name, *args)
+
+    def opaque(self, name: str, *args: int, writes: bool, line: int) -> int:
+        """One of the file's own functions that has no part in the handler's story."""
+        return self._own("call", name, args, writes, line)
+
+    def routine(self, name: str, *args: int, writes: bool, line: int) -> int:
+        """One of the file's own functions that leads to the exception table or the oops."""
+        return self._own("kernel", name, args, writes, line)
+
+    def _own(self, kind: str, name: str, args: tuple[int, ...], writes: bool, line: int) -> int:
+        self.event(kind, name, args, line)
+        value = self.result(name, *args)
+        if writes:
+            self._forget(args)
+        return value
+
+    def fresh(self, name: str, *args: int) -> int:
+        """A counter or a register: a new value each time."""
+        self.epoch += 1
+        return self.result(name, *args)
+
+    def warn(self, name: str, condition: int, line: int) -> int:
+        """WARN() and its like: a step where the condition holds."""
+        if condition:
+            self.event("call", name, (1,), line)
+        return boolean(condition)
+
+    def account(self, name: str, *args: int, line: int) -> None:
+        """A perf event or a counter of faults."""
+        self.event("accounting", name, args, line)
+
+    def oom(self, name: str, line: int) -> None:
+        """The fault ends in the hands of the OOM killer."""
+        self.event("oom", name, (), line)
+
+    def signal(
+        self,
+        name: str,
+        signo: int | None = None,
+        code: int | None = None,
+        addr: int | None = None,
+        lsb: int | None = None,
+        pkey: int | None = None,
+        *,
+        line: int,
+    ) -> None:
+        """A signal is sent to the task."""
+        parts = tuple(p for p in (signo, code, addr, lsb, pkey) if p is not None)
+        self.event("signal", name, parts, line)
+
+    def signal_info(self, name: str, *args: int, line: int) -> int:
+        """A signal is sent whose parts stand in a siginfo."""
+        parts: dict[str, int] = {}
+        for arg in args:
+            for part in ("si_signo", "si_code", "si_addr", "si_addr_lsb"):
+                if isinstance(arg, Word) and _key(self.field(arg, part)) in self.memory:
+                    parts[part] = self.get(arg, part)
+            if isinstance(arg, Word) and _SIGNAL_NUMBER.match(arg.name):
+                parts.setdefault("si_signo", arg)
+        self.event("signal", name, tuple(parts.values()), line)
+        return self.result(name, *args)
+
+    def kernel(self, name: str, *args: int, line: int) -> int:
+        """The exception table's fixup, or a step of the oops that comes back."""
+        self.event("kernel", name, args, line)
+        self.epoch += 1
+        value = self.result(name, *args)
+        self._forget(args)
+        return value
+
+    def die(self, name: str, *args: int, line: int) -> Ended:
+        """The oops; it does not come back, so what it gives is to be raised."""
+        self.event("kernel", name, args, line)
+        return Ended(name)
+
+    def die_if_kernel(self, name: str, *args: int, line: int) -> None:
+        """The oops, from kernel mode only."""
+        self.event("kernel", name, args, line)
+        if not self.user_mode():
+            raise Ended(name)
+
+    def bug(self, name: str, line: int) -> Ended:
+        """BUG() or panic(); what it gives is to be raised."""
+        self.event("bug", name, (), line)
+        return Ended(name)
+
+    # -- what the task and the mm say --
+
+    def user_mode(self) -> bool:
+        """Whether the fault comes from user mode."""
+        return self.symbol("user_mode(regs)") != 0
+
+    def signal_pending(self) -> int:
+        """Whether a signal is pending since the last fault; a fatal one is."""
+        name = f"signal_pending#{self.faults}"
+        return boolean(self.symbol(name) or self.fatal_signal_pending())
+
+    def fatal_signal_pending(self) -> int:
+        """Whether a fatal signal is pending since the last fault."""
+        return boolean(self.symbol(f"fatal_signal_pending#{self.faults}"))
+
+    def _acquire(self, line: int) -> None:
+        self.acquired += 1
+        self.lock_depth += 1
+        self.event("lock", "mmap_lock", (), line)
+
+    def lock(self, line: int) -> None:
+        """Takes the mmap lock, however long it takes."""
+        self._acquire(line)
+
+    def trylock(self, line: int) -> int:
+        """Takes the mmap lock if nobody else has it."""
+        if self.symbol(f"mmap_lock_contended#{self.acquired + 1}"):
+            self.event("lock-wait", "mmap_lock", (), line)
+            return 0
+        self._acquire(line)
+        return 1
+
+    def lock_killable(self, line: int) -> int:
+        """Takes the mmap lock, or gives -EINTR if the task is killed meanwhile."""
+        if self.symbol(f"killed_in_lock_wait#{self.acquired + 1}"):
+            return -4
+        self._acquire(line)
+        return 0
+
+    def unlock(self, name: str, line: int) -> None:
+        """Releases the mmap lock."""
+        self.lock_depth -= 1
+        self.event("unlock", name, (), line)
+
+    def lock_vma(self, name: str, line: int) -> int:
+        """Finds a VMA that covers the address and takes its own lock, or gives NULL."""
+        if not self.symbol(f"vma_read_locked#{self.acquired + 1}"):
+            return 0
+        self.acquired += 1
+        self.vma_locked = True
+        self.event("vma-lock", name, (), line)
+        return self._vma()
+
+    def unlock_vma(self, name: str, line: int) -> None:
+        """Releases the VMA's own lock."""
+        self.vma_locked = False
+        self.event("vma-unlock", name, (), line)
+
+    def _vma(self) -> int:
+        return self.object(f"vma#{self.acquired}")
+
+    def lock_and_find_vma(self, regs: int, line: int) -> int:
+        """Takes the mmap lock and finds a VMA that covers the address, or gives NULL, unlocked."""
+        ordinal = self.acquired + 1
+        if self.symbol(f"mmap_lock_contended#{ordinal}"):
+            pointer = self.answer("instruction_pointer", (regs,))
+            entry = self.answer("search_exception_tables", (pointer,))
+            may_wait = self.user_mode() or entry
+            if not may_wait or self.symbol(f"killed_in_lock_wait#{ordinal}"):
+                self.acquired += 1
+                self.event("lock-wait", "mmap_lock", (), line)
+                return 0
+        if not self.symbol(f"vma_found#{ordinal}"):
+            self.acquired += 1
+            return 0
+        self._acquire(line)
+        return self._vma()
+
+    def find_vma(self) -> int:
+        """The first VMA that ends above the address, or NULL."""
+        return self._vma() if self.symbol(f"vma_found#{self.acquired}") else 0
+
+    def find_vma_prev(self, before: int) -> int:
+        """The same; the VMA below it is written to `before`."""
+        found = self.symbol(f"vma_before_found#{self.acquired}")
+        self.assign(before, self.object(f"vma_before#{self.acquired}") if found else 0)
+        return self.find_vma()
+
+    def expand_stack(self, name: str, target: int, line: int) -> int:
+        """Grows the stack: given a VMA 0 or -ENOMEM; given the mm a VMA, or NULL, unlocked."""
+        grown = self.symbol(f"stack_grown#{self.acquired}")
+        by_vma = isinstance(target, Word) and target.name.startswith("vma")
+        if by_vma or name != "expand_stack":
+            return 0 if grown else -12
+        if grown:
+            return self._vma()
+        self.unlock(name, line)
+        return 0
+
+    def handle_mm_fault(self, name: str, address: int, flags: int, line: int) -> int:
+        """What the mm makes of the fault; RETRY and COMPLETED come with the lock released."""
+        self.faults += 1
+        self.epoch += 1
+        self.event("handle_mm_fault", name, (address, flags), line)
+        answer = u32(self.symbol(f"handle_mm_fault#{self.faults}"))
+        self._check_fault(answer, flags)
+        retry, completed = answer & FAULT["VM_FAULT_RETRY"], answer & FAULT["VM_FAULT_COMPLETED"]
+        if completed or (retry and not flags & FAULT["FAULT_FLAG_RETRY_NOWAIT"]):
+            if self.vma_locked:
+                self.vma_locked = False
+            else:
+                self.lock_depth -= 1
+        return answer
+
+    def _check_fault(self, answer: int, flags: int) -> None:
+        """One outcome at a time, and RETRY only where it is allowed."""
+        name = f"handle_mm_fault#{self.faults}"
+        outcomes = [n for n in OUTCOMES if answer & FAULT[n]]
+        if len(outcomes) > 1:
+            raise ScenarioError(f"{name} is both {outcomes[0]} and {outcomes[1]}")
+        if outcomes == ["VM_FAULT_RETRY"] and not flags & FAULT["FAULT_FLAG_ALLOW_RETRY"]:
+            raise ScenarioError(f"{name} is VM_FAULT_RETRY, but the flags do not allow that")
+
+    def trace(self, end: str, value: int | None) -> Trace:
+        """What has happened, now that the run is over."""
+        events = tuple(self.events)
+        return Trace(events, end, value, self.lock_depth, self.vma_locked, self.faults)
+
+
+def _key(place: int) -> str:
+    return place.name + place.scope if isinstance(place, Word) else f"{u64(place):#x}"
+
+
+def _place_text(place: int) -> str:
+    """What is at an address, as C writes it."""
+    if not isinstance(place, Word):
+        return f"*{u64(place):#x}"
+    if place.is_address and place.name.startswith("&"):
+        return place.name[1:]
+    return f"*{place.name}"
+
+
+def _shown(arg: int) -> str:
+    """An argument in the name of a call."""
+    return arg.name if isinstance(arg, Word) and arg.is_address else f"{arg:#x}"
+
+
+def _signal_shape(args: tuple[int, ...]) -> tuple[int, ...] | None:
+    """A signal known by its shape: `do_trap(regs, SIGSEGV, SEGV_MAPERR, address)`.
+
+    It gives signo, code and, if there is one, the address: the argument behind
+    the code that is neither the number nor a string.
+    """
+    names = [a.name if isinstance(a, Word) and a.kind == "constant" else "" for a in args]
+    codes = [i for i, n in enumerate(names) if _SIGNAL_CODE.match(n)]
+    numbers = [i for i, n in enumerate(names) if _SIGNAL_NUMBER.match(n)]
+    if not codes or not (numbers or names[codes[0]].startswith("BUS_")):
+        return None
+    signo = args[numbers[0]] if numbers else constant(7, "SIGBUS")
+    for i in range(codes[0] + 1, len(args)):
+        arg = args[i]
+        if i not in numbers and not (isinstance(arg, Word) and arg.kind == "text"):
+            return (signo, args[codes[0]], arg)
+    return (signo, args[codes[0]])
+
+
+# What handle_mm_fault() may say and be told; a simulator has its own tree's numbers.
+FAULT = {
+    "VM_FAULT_OOM": 0x1,
+    "VM_FAULT_SIGBUS": 0x2,
+    "VM_FAULT_SIGSEGV": 0x40,
+    "VM_FAULT_HWPOISON": 0x10,
+    "VM_FAULT_HWPOISON_LARGE": 0x20,
+    "VM_FAULT_RETRY": 0x400,
+    "VM_FAULT_COMPLETED": 0x4000,
+    "FAULT_FLAG_ALLOW_RETRY": 0x4,
+    "FAULT_FLAG_RETRY_NOWAIT": 0x8,
+}
+OUTCOMES = [n for n in FAULT if n.startswith("VM_FAULT_")]
+
+
+# ---- the command line ------------------------------------------------------------
+
+
+def parse_scenario(words: list[str], constants: Mapping[str, int]) -> dict[str, int]:
+    """NAME=VALUE arguments; a value is a number, a constant's name, or several with `|`.
+
+    Raises ScenarioError for anything else.
+    """
+    scenario: dict[str, int] = {}
+    for word in words:
+        name, equals, value = word.rpartition("=")
+        number = 0
+        for part in value.split("|"):
+            try:
+                number |= constants[part] if part in constants else int(part, 0)
+            except ValueError:
+                raise ScenarioError(f"{word}: {part!r} is neither a number nor known") from None
+        if not equals or not name:
+            raise ScenarioError(f"{word}: not NAME=VALUE")
+        scenario[name] = number
+    return scenario
+
+
+def trace_table(trace: Trace) -> str:
+    """The trace as a table: the C line, the kind of step, the step."""
+    rows = [("line", "kind", "step")]
+    rows += [(e.where, e.kind, _step(e)) for e in trace.events]
+    ending = "does not come back" if trace.end == "never" else _returned(trace.value)
+    rows.append(("", "end", ending + _locks(trace)))
+    wide = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    return "".join(f"{a:>{wide[0]}}  {b:<{wide[1]}}  {c}".rstrip() + "\n" for a, b, c in rows)
+
+
+def _step(event: Event) -> str:
+    args = [_argument(a) for a in event.args]
+    if event.kind == "write":
+        return f"{event.name} = {args[0]}"
+    return f"{event.name}({', '.join(args)})"
+
+
+def _argument(arg: Arg) -> str:
+    if isinstance(arg, Word) and arg.kind == "constant":
+        return arg.name
+    return arg if isinstance(arg, str) else f"{arg:#x}"
+
+
+def _returned(value: int | None) -> str:
+    return "returns" if value is None else f"returns {_argument(value)}"
+
+
+def _locks(trace: Trace) -> str:
+    if trace.end != "return":
+        return ""
+    if trace.lock > 0 or trace.vma_locked:
+        return ", a lock still held"
+    return ", a lock released too often" if trace.lock < 0 else ""
+
+
+def run_command_line(
+    words: list[str], constants: Mapping[str, int], simulate: Callable[[dict[str, int]], Trace]
+) -> int:
+    """Runs the scenario that NAME=VALUE arguments give, prints its trace, gives the exit code."""
+    try:
+        print(trace_table(simulate(parse_scenario(words, constants))), end="")
+    except ScenarioError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0

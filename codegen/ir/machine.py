@@ -62,6 +62,7 @@ from codegen.ir.terms import (
     integer,
     invert,
     less,
+    loaded,
     local_address,
     minus,
     negate,
@@ -113,6 +114,7 @@ class State:
     flags: Term | None = None
     outcome_at: int = -1
     vmas: dict[int, bool] = field(default_factory=dict)
+    retrying: bool = False
 
     def likeness(self) -> object:
         """What makes two states alike: where they stand, and every place but temporaries."""
@@ -145,6 +147,7 @@ class State:
             self.flags,
             self.outcome_at,
             dict(self.vmas),
+            self.retrying,
         )
 
 
@@ -346,10 +349,10 @@ class Machine:
             way = state.copy()
             fact = condition if taken else negate(condition)
             way.facts = (*way.facts, fact)
-            way.decisions = (
-                *way.decisions,
-                Decision(condition, taken, branch.span, len(way.frames) - 1),
-            )
+            inverted = condition.op == "lnot"
+            atom = condition.args[0] if inverted else condition
+            decision = Decision(atom, taken != inverted, branch.span, len(way.frames) - 1, inverted)
+            way.decisions = (*way.decisions, decision)
             top = way.frames[-1]
             top.label, top.index = target, 0
             states.append(way)
@@ -426,7 +429,7 @@ class Machine:
         if place.payload in ("mm", "active_mm", "vm_mm"):
             version = 0
         suffix = f"@{version}" if version else ""
-        return symbol(place_text(place, ordinals=True) + suffix, bits)
+        return loaded(place_text(place, ordinals=True) + suffix, place, bits)
 
     def _named(self, name: str, bits: int) -> Term:
         if name in self.constants:
@@ -709,7 +712,8 @@ class Machine:
             case Role.WARN:
                 condition = truth(args[0]) if args else TRUE
                 if condition is not FALSE:
-                    self._event(state, EventKind.CALL, name, (number(condition, 32),), span)
+                    args = [number(condition, 32)]
+                    self._event(state, EventKind.CALL, name, tuple(args), span, ("condition",))
                 if instruction.result is not None:
                     self._set_local(state, instruction.result, number(condition, 32))
             case Role.PRINT | Role.EFFECT:
@@ -730,6 +734,9 @@ class Machine:
             case Role.KERNEL | Role.KERNEL_NEVER | Role.KERNEL_NEVER_IN_KERNEL:
                 return self._kernel(state, instruction, role, args)
             case Role.SIGNAL_PENDING | Role.FATAL_PENDING:
+                if state.faults == 0:
+                    new = env.pending_facts(Plan(), 0, None)
+                    state.facts += tuple(f for f in new if f not in state.facts)
                 if instruction.result is not None:
                     fatal = env.truth_symbol(f"fatal_signal_pending#{state.faults}")
                     pending = env.truth_symbol(f"signal_pending#{state.faults}")
@@ -872,8 +879,12 @@ class Machine:
         return None
 
     def _next_pass(self, state: State, span: Span) -> None:
-        """Taking the lock again after the last fault that is to be followed ends the path."""
-        if state.faults >= self.plan.passes:
+        """Going round again after the last fault that is to be followed ends the path.
+
+        Taking the lock is going round only where the mm has asked for it: a
+        handler may lock the mm once more to print its page tables.
+        """
+        if state.faults >= self.plan.passes and state.retrying:
             raise _Stop(End.RETRY, span)
 
     def _acquire(self, state: State, span: Span) -> None:
@@ -1089,7 +1100,8 @@ class Machine:
 
     def _fault(self, state: State, instruction: Call, args: list[Term]) -> list[Fork]:
         span = instruction.span
-        self._next_pass(state, span)
+        if state.faults >= self.plan.passes:
+            raise _Stop(End.RETRY, span)
         if len(args) > 2 and state.flags is None:
             state.flags = args[2]
         if self.plan.stop_at_fault:
@@ -1107,22 +1119,23 @@ class Machine:
                 way.epoch += 1
                 self._event(way, EventKind.FAULT, instruction.name, tuple(args[1:3]), span)
                 assert answer.outcome is not None
+                way.retrying = answer.outcome in (Outcome.RETRY, Outcome.SIGNAL_PENDING)
                 if way.outcome is None:
                     way.outcome = answer.outcome
                     way.outcome_at = len(way.trace)
                 if answer.outcome in (Outcome.RETRY, Outcome.COMPLETED, Outcome.SIGNAL_PENDING):
-                    self._released(way, args)
+                    self._released(way, answer.outcome, args)
                 self._give(way, instruction, answer.value)
 
             forks.append((facts, update))
         return forks
 
-    def _released(self, state: State, args: list[Term]) -> None:
+    def _released(self, state: State, outcome: Outcome, args: list[Term]) -> None:
         """RETRY (without RETRY_NOWAIT) and COMPLETED: the mm has let the lock go."""
         nowait = self.constants.get("FAULT_FLAG_RETRY_NOWAIT", 0)
         flags = args[2] if len(args) > 2 else integer(0, 32)
         held_back = arithmetic("and", flags, integer(nowait, flags.bits))
-        if state.outcome is not Outcome.COMPLETED and held_back.is_constant and held_back.value:
+        if outcome is not Outcome.COMPLETED and held_back.is_constant and held_back.value:
             return
         if state.vma_locked:
             state.vma_locked = False

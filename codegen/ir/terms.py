@@ -113,6 +113,29 @@ def symbol(name: str, bits: int) -> Term:
     return _make("sym", (), bits, name)
 
 
+def loaded(name: str, place: Term, bits: int) -> Term:
+    """The symbol for what stands at a place that nobody wrote.
+
+    Where the place is computed (an index, a choice of two pointers), the
+    symbol keeps it as its argument: equal places hold the same.
+    """
+    return _make("sym", () if _is_fixed(place) else (place,), bits, name)
+
+
+def _is_fixed(place: Term) -> bool:
+    """Whether the place is the same one in every scenario, and its text says which."""
+    match place.op:
+        case "field":
+            return _is_fixed(place.args[0])
+        case "index":
+            index = place.args[1]
+            return index.is_constant and index.name is None and _is_fixed(place.args[0])
+        case _:
+            return place.op in ("object", "local", "text") or (
+                place.op == "sym" and not place.args
+            )
+
+
 def call(name: str, args: tuple[Term, ...], bits: int) -> Term:
     """An uninterpreted function of its arguments."""
     return _make("call", args, bits, name)

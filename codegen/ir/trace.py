@@ -58,12 +58,17 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A branch that the facts left open, and the way this path took."""
+    """A branch that the facts left open, and the way this path took.
+
+    `condition` is never a negation, so that `if (x)` and `if (!x)` are the same
+    question; `inverted` says that the source asked for its negation.
+    """
 
     condition: Term
     taken: bool
     span: Span
     depth: int
+    inverted: bool = False
 
 
 class End(StrEnum):

@@ -32,6 +32,14 @@ class Node(Generic[L]):
     span: Span
     then: "Tree[L]"
     otherwise: "Tree[L]"
+    inverted: bool = False
+
+    @property
+    def asked(self) -> tuple[Term, "Tree[L]", "Tree[L]"]:
+        """(the condition as the source asks it, the tree if it holds, the tree if not)."""
+        if self.inverted:
+            return negate(self.condition), self.otherwise, self.then
+        return self.condition, self.then, self.otherwise
 
 
 Tree = Leaf[L] | Node[L] | None
@@ -69,7 +77,8 @@ def _freeze(growing: _Growing[L]) -> Tree[L]:
     otherwise = _freeze(growing.sides[False]) if False in growing.sides else None
     if growing.leaf is not None and then is None and otherwise is None:
         return Leaf(growing.leaf)
-    return Node(growing.decision.condition, growing.decision.span, then, otherwise)
+    asked = growing.decision
+    return Node(asked.condition, asked.span, then, otherwise, asked.inverted)
 
 
 def make(
@@ -78,6 +87,7 @@ def make(
     then: Tree[L],
     otherwise: Tree[L],
     merge: Callable[[L, L], L | None],
+    inverted: bool = False,
 ) -> Tree[L]:
     """A reduced node. `merge` joins two leaves that need no telling apart, or gives None."""
     if then is None:
@@ -89,7 +99,7 @@ def make(
     joined = join(then, otherwise, merge)
     if joined is not None:
         return joined
-    return Node(condition, span, then, otherwise)
+    return Node(condition, span, then, otherwise, inverted)
 
 
 def join(a: Tree[L], b: Tree[L], merge: Callable[[L, L], L | None]) -> Tree[L]:
@@ -109,7 +119,7 @@ def join(a: Tree[L], b: Tree[L], merge: Callable[[L, L], L | None]) -> Tree[L]:
                 otherwise is None and not (a.otherwise is None and b.otherwise is None)
             ):
                 return None
-            return Node(a.condition, a.span, then, otherwise)
+            return Node(a.condition, a.span, then, otherwise, a.inverted)
         case _:
             return None
 
@@ -124,6 +134,7 @@ def reduce(tree: Tree[L], merge: Callable[[L, L], L | None]) -> Tree[L]:
                 reduce(tree.then, merge),
                 reduce(tree.otherwise, merge),
                 merge,
+                tree.inverted,
             )
         case _:
             return tree
@@ -143,7 +154,7 @@ def restrict(tree: Tree[L], condition: Term, holds: bool) -> Tree[L]:
                 return otherwise
             if otherwise is None:
                 return then
-            return Node(tree.condition, tree.span, then, otherwise)
+            return Node(tree.condition, tree.span, then, otherwise, tree.inverted)
         case _:
             return tree
 
@@ -162,10 +173,10 @@ def rules(tree: Tree[L]) -> list[tuple[tuple[Term, ...], Span | None, L]]:
             return []
         case Leaf():
             return [((), None, tree.value)]
-    then, otherwise = rules(tree.then), rules(tree.otherwise)
+    condition, yes, no = tree.asked
+    then, otherwise = rules(yes), rules(no)
     if not then or not otherwise:
         return then or otherwise
-    condition = tree.condition
     if len(otherwise) == 1 and len(then) > 1:
         first, rest, guard = otherwise, then, negate(condition)
     else:
@@ -183,7 +194,8 @@ def exact(tree: Tree[L]) -> list[tuple[tuple[Term, ...], Span | None, L]]:
         case Leaf():
             return [((), None, tree.value)]
     out = []
-    for side, guard in ((tree.then, tree.condition), (tree.otherwise, negate(tree.condition))):
+    condition, yes, no = tree.asked
+    for side, guard in ((yes, condition), (no, negate(condition))):
         for conditions, span, leaf in exact(side):
             out.append(((guard, *conditions), span or tree.span, leaf))
     return out

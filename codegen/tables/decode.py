@@ -14,7 +14,7 @@ choose between leaving early and going on do not matter.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from codegen.base.spans import Span
@@ -94,7 +94,7 @@ def _unified(
     for d in decisions:
         condition = substitute(d.condition, dict(unify), memo)
         if condition is not d.condition:
-            d = Decision(condition, d.taken, d.span, d.depth)
+            d = replace(d, condition=condition)
         out.append(d)
     return tuple(out)
 
@@ -121,7 +121,7 @@ def _lift(tree: Tree[_Row]) -> Tree[_Row]:
         return tree
     then, otherwise = _lift(tree.then), _lift(tree.otherwise)
     if not _mentions_vma(tree.condition):
-        return decision.make(tree.condition, tree.span, then, otherwise, _same)
+        return decision.make(tree.condition, tree.span, then, otherwise, _same, tree.inverted)
     return _check(tree.condition, tree.span, then, otherwise)
 
 
@@ -179,6 +179,7 @@ def _check(
                     decision.restrict(otherwise, inner, False),
                 ),
                 _same,
+                node.inverted,
             )
 
 
@@ -219,6 +220,7 @@ def _without_user(tree: Tree[_Row], user: int, default: int) -> Tree[_Row]:
                 tree.span,
                 _without_user(tree.then, user, default),
                 _without_user(tree.otherwise, user, default),
+                tree.inverted,
             )
         case _:
             return tree

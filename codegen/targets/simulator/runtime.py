@@ -27,18 +27,16 @@ class Word(int):
     "place" for one inside an object (`&regs->pc`), "local" for a variable's,
     "text" for a string's; "symbol" for a value that was read, "call" for one
     that a call gave, "constant" for a named number. `root` is the object that
-    an address is in, `scope` tells the variables of two calls apart.
+    an address is in and `origin` its kind; `scope` tells the variables of two
+    calls apart, `is_pointer` marks a value that C takes for a pointer.
     """
 
     name: str
     kind: str
     root: str
+    origin: str
     scope: str
-
-    def __new__(cls, number: int, name: str, kind: str, root: str = "", scope: str = "") -> Word:
-        word = super().__new__(cls, number)
-        word.name, word.kind, word.root, word.scope = name, kind, root or name + scope, scope
-        return word
+    is_pointer: bool
 
     @property
     def is_address(self) -> bool:
@@ -46,15 +44,28 @@ class Word(int):
         return self.kind in ("object", "place", "local", "text")
 
 
+def word(
+    number: int, name: str, kind: str, root: str = "", origin: str = "", scope: str = ""
+) -> Word:
+    """A new Word; without a `root` it is one itself."""
+    new = Word(number)
+    new.name, new.kind, new.scope = name, kind, scope
+    new.root, new.origin = root or name + scope, origin or kind
+    new.is_pointer = False
+    return new
+
+
 class Line(int):
     """A line of another file than the handler's own."""
 
     file: str
 
-    def __new__(cls, file: str, number: int) -> Line:
-        line = super().__new__(cls, number)
-        line.file = file
-        return line
+
+def line_of(file: str, number: int) -> Line:
+    """Line `number` of `file`."""
+    line = Line(number)
+    line.file = file
+    return line
 
 
 def address_of(name: str) -> int:
@@ -64,12 +75,21 @@ def address_of(name: str) -> int:
 
 def text(literal: str) -> Word:
     """The address of a string literal, given as C spells it."""
-    return Word(address_of(literal), literal, "text")
+    return word(address_of(literal), literal, "text")
+
+
+def pointer(value: int) -> int:
+    """A value that C takes for a pointer: a call that gets it may write what it points to."""
+    if not isinstance(value, Word):
+        return value
+    same = word(value, value.name, value.kind, value.root, value.origin, value.scope)
+    same.is_pointer = True
+    return same
 
 
 def constant(number: int, name: str) -> Word:
     """A number that a signal is recognised by."""
-    return Word(number, name, "constant")
+    return word(number, name, "constant")
 
 
 # ---- C's integers --------------------------------------------------------------
@@ -77,7 +97,9 @@ def constant(number: int, name: str) -> Word:
 
 def _keep(old: int, new: int) -> int:
     """A pointer that only changed its sign is still that pointer."""
-    return Word(new, old.name, old.kind, old.root, old.scope) if isinstance(old, Word) else new
+    if not isinstance(old, Word):
+        return new
+    return word(new, old.name, old.kind, old.root, old.origin, old.scope)
 
 
 def boolean(x: int) -> int:
@@ -246,16 +268,16 @@ class World:
 
     def object(self, name: str) -> Word:
         """The address of something that is there: `regs`, `current`, `&init_mm`."""
-        return Word(address_of(name), name, "object")
+        return word(address_of(name), name, "object")
 
     def symbol(self, name: str) -> Word:
         """What the scenario says of a name."""
-        return Word(u64(self.scenario.get(name, 0)), name, "symbol")
+        return word(u64(self.scenario.get(name, 0)), name, "symbol")
 
     def local(self, name: str) -> Word:
         """The address of a new variable of the function at hand."""
         self.scopes += 1
-        return Word(address_of(f"&{name}"), f"&{name}", "local", scope=f" {self.scopes}")
+        return word(address_of(f"&{name}"), f"&{name}", "local", scope=f" {self.scopes}")
 
     def field(self, base: int, name: str) -> Word:
         """The address `&base->name`; `name` may have dots."""
@@ -276,12 +298,13 @@ class World:
     def _inside(self, base: int, of_place: str, of_pointer: str) -> Word:
         """`of_place` follows the name of an object, `of_pointer` that of a pointer to it."""
         if not isinstance(base, Word) or base.kind == "constant":
-            name, root, scope = f"&{u64(base):#x}{of_pointer}", f"{u64(base):#x}", ""
-        elif base.is_address and base.name.startswith("&"):
-            name, root, scope = base.name + of_place, base.root, base.scope
+            name = f"&{u64(base):#x}{of_pointer}"
+            return word(address_of(name), name, "place", f"{u64(base):#x}", "number")
+        if base.is_address and base.name.startswith("&"):
+            name = base.name + of_place
         else:
-            name, root, scope = f"&{base.name}{of_pointer}", base.root, base.scope
-        return Word(address_of(name), name, "place", root, scope)
+            name = f"&{base.name}{of_pointer}"
+        return word(address_of(name), name, "place", base.root, base.origin, base.scope)
 
     def get(self, base: int, name: str) -> int:
         """`base->name`."""
@@ -289,11 +312,8 @@ class World:
 
     def load(self, place: int) -> int:
         """What is at an address; what nobody wrote there is the scenario's."""
-        key = _key(place)
-        if key not in self.memory:
-            self.memory[key] = self._initial(place)
-            self.places[key] = place if isinstance(place, Word) else Word(place, key, "symbol")
-        return self.memory[key]
+        written = self.memory.get(_key(place))
+        return self._initial(place) if written is None else written
 
     def _initial(self, place: int) -> int:
         if not isinstance(place, Word):
@@ -314,9 +334,7 @@ class World:
 
     def store(self, place: int, value: int, line: int) -> None:
         """Writes to an address; a step of the trace unless it is a local variable's."""
-        key = _key(place)
-        self.memory[key] = value
-        self.places[key] = place if isinstance(place, Word) else Word(place, key, "symbol")
+        self.assign(place, value)
         if not (isinstance(place, Word) and place.scope):
             self.event("write", _ORDINAL.sub("", _place_text(place)), (value,), line)
 
@@ -324,7 +342,8 @@ class World:
         """Writes without leaving a trace: what the kernel itself puts there."""
         key = _key(place)
         self.memory[key] = value
-        self.places[key] = place if isinstance(place, Word) else Word(place, key, "symbol")
+        if isinstance(place, Word):
+            self.places[key] = place
 
     def fetched(self, place: int) -> int:
         """What a macro such as get_user() put into its first argument."""
@@ -339,12 +358,10 @@ class World:
                 name = arg.root.removeprefix("&").removesuffix(arg.scope)
                 self.memory[arg.root] = self.symbol(f"{name}@{self.epoch}")
                 continue
-            inside = [k for k, p in self.places.items() if p.root == arg.root and k != arg.root]
-            is_object = arg.kind == "object" or arg.kind == "place"
-            if not is_object and (arg.kind != "symbol" or not inside):
+            if arg.origin not in ("object", "symbol") or not (arg.is_address or arg.is_pointer):
                 continue
             self.versions[arg.root] = self.versions.get(arg.root, 0) + 1
-            for key in inside:
+            for key in [k for k, p in self.places.items() if p.root == arg.root != k]:
                 if not re.search(r"(->|\.)(mm|active_mm)\Z", key):
                     del self.memory[key], self.places[key]
 
@@ -359,9 +376,8 @@ class World:
 
     def answer(self, name: str, args: tuple[int, ...]) -> int:
         """What the scenario says of a call."""
-        word = self.symbol(f"{name}({', '.join(map(_shown, args))})")
-        word.kind = "call"
-        return word
+        called = f"{name}({', '.join(map(_shown, args))})"
+        return word(u64(self.scenario.get(called, 0)), called, "call")
 
     def result(self, name: str, *args: int) -> int:
         """What a call with an effect gives; it depends on what happened before."""

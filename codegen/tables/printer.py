@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The tables as a maintainer reads them: one handler at a time, or all in one matrix.
+
+    arc  arch/arc/mm/fault.c:72 do_page_fault()  lock_mm_and_find_vma
+      decode
+        102  regs->ecr_cause & ECR_C_PROTV_STORE   WRITE  any of VM_WRITE
+        104  otherwise                             -      any of VM_READ
+      signals                     user                         kernel
+        no_vma                    SIGSEGV/SEGV_MAPERR :184     kernel :188
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from codegen.ir.environment import Outcome
+from codegen.ir.handler import HandlerRole
+from codegen.tables.nodes import (
+    Access,
+    AccessKind,
+    Case,
+    DecodeRow,
+    HandlerTables,
+    Result,
+    ResultKind,
+    SignalRow,
+)
+
+Paint = Callable[[str, str], str]
+"""(text, style) to the text to show; styles are "title", "odd" and "dim"."""
+
+
+def plain(text: str, style: str) -> str:  # noqa: ARG001
+    return text
+
+
+# ---- pieces --------------------------------------------------------------------
+
+
+def access_text(access: Access) -> str:
+    match access.kind:
+        case AccessKind.MASK:
+            return "any of " + "|".join(access.bits)
+        case AccessKind.NEVER:
+            return "never"
+        case AccessKind.UNCHECKED:
+            return "no check"
+        case AccessKind.BUG:
+            return "the check panics"
+        case AccessKind.PREDICATE:
+            return access.text or ""
+
+
+def result_text(result: Result) -> str:
+    match result.kind:
+        case ResultKind.SIGNAL:
+            return f"{result.signo}/{result.code}"
+        case ResultKind.RETURN:
+            return "return" if result.value is None else f"return {result.value}"
+        case ResultKind.BUG:
+            return "BUG"
+        case _:
+            return result.kind.value
+
+
+def results_text(results: Sequence[Result]) -> str:
+    return " + ".join(map(result_text, results))
+
+
+def _flags(row: DecodeRow) -> str:
+    names = [f.removeprefix("FAULT_FLAG_") for f in row.fault_flags]
+    text = "|".join(names) or "-"
+    if row.lost:
+        text += " LOSES " + "|".join(f.removeprefix("FAULT_FLAG_") for f in row.lost)
+    return text
+
+
+def _case_text(case: Case) -> str:
+    return f"{results_text(case.results)} :{case.line}"
+
+
+# ---- one handler ------------------------------------------------------------------
+
+
+def handler_text(tables: HandlerTables, paint: Paint = plain) -> str:
+    """Both tables of one handler, or why there are none."""
+    name = tables.arch or tables.path
+    role = "" if tables.role is HandlerRole.HANDLER else f"  ({tables.role.value})"
+    lines = [
+        paint(
+            f"{name}  {tables.path}:{tables.line} {tables.function}()  {tables.dialect}{role}",
+            "title",
+        )
+    ]
+    if tables.mode != "user_mode(regs)":
+        lines.append(f"  user mode: {tables.mode}")
+    for refusal in tables.refusals:
+        lines.append(paint(f"  {refusal}", "odd"))
+    if tables.decode:
+        lines.append("  decode")
+        lines += _aligned(
+            [
+                (
+                    f"{row.line:>6}",
+                    row.guard or "otherwise",
+                    _flags(row),
+                    access_text(row.access),
+                    f"if {row.presence}" if row.presence else "",
+                )
+                for row in tables.decode
+            ]
+        )
+    if tables.signals:
+        lines += _signals(tables.signals)
+    return "\n".join(lines) + "\n"
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [min(max(len(r[i]) for r in rows), 60) for i in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _signals(rows: Sequence[SignalRow]) -> list[str]:
+    """User and kernel mode side by side where a cell is one line; guarded cases below."""
+    table: list[tuple[str, str, str]] = [("  signals", "user", "kernel")]
+    for outcome in Outcome:
+        sides = []
+        for mode in ("user", "kernel"):
+            cells = [r for r in rows if (r.mode, r.outcome) == (mode, outcome)]
+            sides.append([line for cell in cells for line in _cell_lines(cell)])
+        for i in range(max(len(sides[0]), len(sides[1]))):
+            table.append(
+                (
+                    f"    {outcome.value}" if i == 0 else "",
+                    sides[0][i] if i < len(sides[0]) else "",
+                    sides[1][i] if i < len(sides[1]) else "",
+                )
+            )
+    return _aligned(table)
+
+
+def _cell_lines(row: SignalRow) -> list[str]:
+    lines = []
+    for case in row.cases:
+        text = _case_text(case)
+        if case.guard:
+            text += f"  if {case.guard}"
+        if row.presence:
+            text += f"  [{row.presence}]"
+        lines.append(text)
+    return lines
+
+
+# ---- all handlers --------------------------------------------------------------------
+
+_SHORT = {
+    Outcome.NO_VMA: "no vma",
+    Outcome.STACK_GROWTH_FAILURE: "no growth",
+    Outcome.ACCESS_DENIED: "denied",
+    Outcome.OOM: "OOM",
+    Outcome.SIGSEGV: "SIGSEGV",
+    Outcome.SIGBUS: "SIGBUS",
+    Outcome.HWPOISON: "HWPOISON",
+    Outcome.HWPOISON_LARGE: "_LARGE",
+    Outcome.SIGNAL_PENDING: "signal",
+    Outcome.COMPLETED: "COMPLETED",
+    Outcome.RETRY: "RETRY",
+    Outcome.SUCCESS: "success",
+}
+
+
+def across_text(handlers: Sequence[HandlerTables], paint: Paint = plain) -> str:
+    """One matrix a mode: architectures down, outcomes across, each cell with its line.
+
+    A cell that differs from the most common answer of its column is marked:
+    painted on a terminal, with a `*` in plain text.
+    """
+    shown = [h for h in handlers if h.signals]
+    out = []
+    for mode in ("user", "kernel"):
+        answers = {
+            (h.path, h.function, o): _short_cell(h, mode, o) for h in shown for o in Outcome
+        }
+        usual = {
+            o: Counter(answers[h.path, h.function, o][0] for h in shown).most_common(1)[0][0]
+            for o in Outcome
+            if shown
+        }
+        rows = [(f"{mode} mode", *(_SHORT[o] for o in Outcome))]
+        marks: list[tuple[bool, ...]] = [(True, *(False for _ in Outcome))]
+        for h in shown:
+            cells, odd = [h.arch or h.path], [False]
+            for o in Outcome:
+                answer, line = answers[h.path, h.function, o]
+                different = answer != usual[o]
+                odd.append(different)
+                cells.append(f"{'*' if different else ''}{answer}{line}")
+            rows.append(tuple(cells))
+            marks.append(tuple(odd))
+        widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
+        for row, mark in zip(rows, marks, strict=True):
+            cells = []
+            for cell, width, odd_cell in zip(row, widths, mark, strict=True):
+                padded = cell.ljust(width)
+                cells.append(paint(padded, "odd") if odd_cell else padded)
+            out.append("  ".join(cells).rstrip())
+        out.append("")
+    return "\n".join(out)
+
+
+def _short_cell(tables: HandlerTables, mode: str, outcome: Outcome) -> tuple[str, str]:
+    """(the answer in a few letters, ":line")."""
+    cases = [
+        c for r in tables.signals if (r.mode, r.outcome) == (mode, outcome) for c in r.cases
+    ]
+    if not cases:
+        return "?", ""
+    texts = list(dict.fromkeys("+".join(map(_short_result, c.results)) for c in cases))
+    return "/".join(texts), f":{cases[0].line}"
+
+
+def _short_result(result: Result) -> str:
+    match result.kind:
+        case ResultKind.SIGNAL:
+            code = result.code or ""
+            for prefix in ("SEGV_", "BUS_"):
+                code = code.removeprefix(prefix)
+            signal = (result.signo or "").removeprefix("SIG")
+            return f"{signal}.{code}" if code.isupper() and len(code) < 12 else signal
+        case ResultKind.KERNEL:
+            return "kern"
+        case ResultKind.RETURN:
+            return "ret"
+        case _:
+            return result.kind.value
+
+
+def summary_text(handlers: Sequence[HandlerTables]) -> str:
+    """The counts at the end of a listing; they add up to what was found."""
+    proper = [h for h in handlers if h.role is HandlerRole.HANDLER]
+    others = len(handlers) - len(proper)
+    unreadable = [h for h in proper if h.refusals]
+    text = f"{len(proper)} handlers, {len(proper) - len(unreadable)} with tables"
+    if unreadable:
+        text += f", {len(unreadable)} not: " + ", ".join(h.arch or h.path for h in unreadable)
+    if others:
+        text += f"; {others} other users of handle_mm_fault()"
+    return text
+
+
+def listing_text(handlers: Sequence[HandlerTables], paint: Paint = plain) -> str:
+    """One line a user of handle_mm_fault(): where it is, how it is written, whether it converts."""
+    rows = []
+    for h in handlers:
+        configurations = f"{len(h.configurations)} configurations" if h.configurations else ""
+        if h.role is not HandlerRole.HANDLER:
+            verdict = h.role.value
+        elif h.refusals:
+            r = h.refusals[0]
+            verdict = f"{r.code}: {r.reason}: {r.construct} (line {r.line})"
+        else:
+            verdict = "converts"
+        rows.append(
+            (
+                h.arch or "-",
+                f"{h.path}:{h.line}",
+                f"{h.function}()",
+                h.dialect.value,
+                configurations,
+                verdict,
+            )
+        )
+    if not rows:
+        return "no user of handle_mm_fault()"
+    lines = [
+        paint(line, "odd") if h.refusals else line
+        for line, h in zip(_aligned(rows), handlers, strict=True)
+    ]
+    proper = [h for h in handlers if h.role is HandlerRole.HANDLER]
+    refused = [h for h in proper if h.refusals]
+    lines.append(
+        f"{len(proper)} handlers: {len(proper) - len(refused)} convert, {len(refused)} do not; "
+        f"{len(handlers) - len(proper)} other users of handle_mm_fault()"
+    )
+    return "\n".join(lines)

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Walking two programs side by side, every feasible pair of ways, from gate to gate.
+
+    entry --src--> handle_mm_fault()   for each: entry --tgt--> handle_mm_fault()?
+    handle_mm_fault() --src--> return  for each: handle_mm_fault() --tgt--> return?
+    handle_mm_fault() --src--> lock    for each: handle_mm_fault() --tgt--> lock?
+
+tgt only goes where src's facts allow. Pairs of states that stand at the same
+gate and look alike are told once; each remembers the ways that led to it. Once
+no new pair of states appears, any further pass repeats one already followed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from codegen.ir.machine import State
+from codegen.ir.solver import ResourceBound
+from codegen.ir.terms import TRUE, Term, arithmetic, equal, extend, symbol
+from codegen.ir.trace import End, Event
+from codegen.targets.compare.live import Likeness
+from codegen.targets.compare.observe import Observed, differing, observe, values_differ
+from codegen.targets.compare.slices import SlicingSolver
+from codegen.targets.compare.world import MAX_PASS, Halt, World
+
+ORDINAL = re.compile(r"#(\d+)")
+MAX_PAIRS = 200_000
+"""How many path pairs are decided before giving up."""
+
+
+class Channel(Enum):
+    """What a pair of ways differs in; each is compared by itself."""
+
+    STEPS = "steps"
+    ACCOUNTING = "accounting"
+    HELD = "held"
+    FLAGS = "flags"
+    ADDRESS = "address"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to a pair of states: where it began, the facts and both traces since."""
+
+    origin: Joint | None
+    facts: tuple[Term, ...]
+    src: tuple[Event, ...]
+    tgt: tuple[Event, ...]
+
+
+@dataclass(eq=False)
+class Joint:
+    """Both sides at the same gate: before handle_mm_fault() (`at_fault`), or before a pass.
+
+    `facts` hold on every way here.
+    """
+
+    src: State
+    tgt: State
+    facts: tuple[Term, ...]
+    ways: list[Way] = field(default_factory=list)
+    at_fault: bool = False
+
+    def histories(self) -> Iterator[tuple[Way, ...]]:
+        """Every sequence of ways from the entry to here, shortest first where one is known."""
+        for way in sorted(self.ways, key=lambda w: len(w.facts)):
+            if way.origin is None:
+                yield (way,)
+            else:
+                for before in way.origin.histories():
+                    yield (*before, way)
+
+
+@dataclass(frozen=True)
+class Parting:
+    """One pair of ways that differs: in which channel, and under what further condition."""
+
+    channel: Channel
+    joint: Joint
+    src: Halt
+    tgt: Halt
+    seen: Observed
+    shown: Observed
+    condition: Term
+    facts: tuple[Term, ...]
+    position: int = 0
+
+
+class Walk:
+    """The walk over one pair of programs in one mode.
+
+    `judge` is given every parting. After `run()`: `pairs`, `passes`, and
+    `settled`, whether the loop came to rest within the passes followed.
+    """
+
+    def __init__(
+        self,
+        src: World,
+        tgt: World,
+        solver: SlicingSolver,
+        facts: tuple[Term, ...],
+        judge: Callable[[Parting], None],
+    ) -> None:
+        self.src, self.tgt, self.solver = src, tgt, solver
+        self.judge = judge
+        self.axioms = facts
+        self.likeness = Likeness()
+        self.pairs = 0
+        self.passes = 0
+        self.settled = True
+        self.unmatched = 0
+        self.same_page = False
+
+    def start(self) -> Joint:
+        """Both sides at their entry."""
+        a, b = self.src.start(), self.tgt.start()
+        facts = tuple(dict.fromkeys((*self.axioms, *a.facts, *b.facts)))
+        return Joint(a, b, facts, [Way(None, facts, (), ())])
+
+    def run(self, first: Joint | None = None) -> None:
+        """Walks every pair. Raises ResourceBound when there are too many."""
+        stage = [first or self.start()]
+        seen: dict[object, frozenset[Term]] = {}
+        while stage:
+            arrived: dict[object, Joint] = {}
+            for joint in stage:
+                for src, tgt in self._pairs(joint):
+                    self._compare(joint, src, tgt)
+                    if src.end is tgt.end and src.end in (End.STOP, End.RETRY):
+                        self._arrive(arrived, joint, src, tgt)
+            stage = [j for key, j in arrived.items() if self._is_new(seen, key, j)]
+            if stage and max(j.src.faults for j in stage) >= MAX_PASS:
+                self.settled = False
+                return
+
+    def _pairs(self, joint: Joint) -> Iterator[tuple[Halt, Halt]]:
+        before = joint.src.faults
+        faults = before + int(joint.at_fault)
+        passes = faults if joint.at_fault else before + 1
+        self.passes = max(self.passes, faults)
+        for src in self._stretch(self.src, joint.src, joint.facts, faults, passes):
+            met = False
+            for tgt in self._stretch(self.tgt, joint.tgt, src.facts, faults, passes):
+                met = True
+                self.pairs += 1
+                if self.pairs > MAX_PAIRS:
+                    raise ResourceBound(f"more than {MAX_PAIRS} path pairs")
+                yield src, tgt
+            if not met:
+                self.unmatched += 1
+
+    def _stretch(
+        self, world: World, state: State, facts: tuple[Term, ...], faults: int, passes: int
+    ) -> list[Halt]:
+        world.until(faults, passes)
+        return list(world.stretch(state, facts))
+
+    # -- gates -----------------------------------------------------------------------
+
+    def _arrive(self, arrived: dict[object, Joint], joint: Joint, src: Halt, tgt: Halt) -> None:
+        """Both stand at the same gate: the pair of states goes to its like."""
+        assert src.state is not None and tgt.state is not None
+        mine, my_names = self.likeness.of(src.state)
+        theirs, their_names = self.likeness.of(tgt.state)
+        apart = (
+            src.state.epoch - tgt.state.epoch,
+            src.state.acquired - tgt.state.acquired,
+            frozenset(src.state.versions.items() ^ tgt.state.versions.items()),
+        )
+        at_fault = src.end is End.STOP
+        versions = frozenset(src.state.versions.items()) if at_fault else None
+        key = (src.end, mine, theirs, apart, versions)
+        facts = self._lasting(tgt.facts, my_names | their_names, src.state, at_fault)
+        way = Way(joint, tgt.facts[len(joint.facts) :], src.trace, tgt.trace)
+        twin = arrived.get(key)
+        if twin is None:
+            arrived[key] = Joint(src.state, tgt.state, facts, [way], at_fault)
+            return
+        known = set(facts)
+        twin.facts = tuple(f for f in twin.facts if f in known)
+        twin.ways.append(way)
+
+    def _lasting(
+        self, facts: tuple[Term, ...], held: frozenset[str], state: State, at_fault: bool
+    ) -> tuple[Term, ...]:
+        """The facts that can still matter: not those about a VMA, a lock or a fault gone by."""
+        return tuple(f for f in facts if all(
+            name in held or not is_gone(name, state, at_fault) for name in f.symbols()
+        ))
+
+    def _is_new(self, seen: dict[object, frozenset[Term]], key: object, joint: Joint) -> bool:
+        """Whether the pair has to be walked: not if it was, under no more facts than hold now."""
+        facts = self.likeness.facts(frozenset(joint.facts), joint.src)
+        known = seen.get(key)
+        if known is not None and known <= facts:
+            return False
+        seen[key] = facts if known is None else known & facts
+        return True
+
+    # -- comparing -------------------------------------------------------------------
+
+    def _compare(self, joint: Joint, src: Halt, tgt: Halt) -> None:
+        facts = tgt.facts
+
+        def holds(condition: Term) -> bool | None:
+            return self.solver.decide(condition, facts)
+
+        mine, theirs = observe(src.trace, holds), observe(tgt.trace, holds)
+
+        def part(channel: Channel, condition: Term, position: int = 0) -> None:
+            self.judge(
+                Parting(channel, joint, src, tgt, mine, theirs, condition, facts, position)
+            )
+
+        steps = differing(mine.steps, theirs.steps, holds)
+        if steps is None and src.end is not tgt.end:
+            steps = (len(mine.steps), TRUE)
+        if steps is None and src.end is End.RETURN:
+            unlike = _returns_differ(src, tgt, holds)
+            steps = None if unlike is None else (len(mine.steps), unlike)
+        if steps is not None:
+            part(Channel.STEPS, steps[1], steps[0])
+        if src.end is not tgt.end:
+            return
+        counted = differing(mine.accounting, theirs.accounting, holds)
+        if counted is not None:
+            part(Channel.ACCOUNTING, counted[1], counted[0])
+        if src.end is not End.NEVER and src.held != tgt.held:
+            part(Channel.HELD, TRUE)
+        if src.end is End.STOP:
+            self._compare_gates(src, tgt, holds, part)
+
+    def _compare_gates(
+        self,
+        src: Halt,
+        tgt: Halt,
+        holds: Callable[[Term], bool | None],
+        part: Callable[[Channel, Term], None],
+    ) -> None:
+        """What handle_mm_fault() is given: the address, or another in its page, and the flags."""
+        (address, flags), (their_address, their_flags) = src.gate, tgt.gate
+        unlike = values_differ(address, their_address, holds)
+        if unlike is not None:
+            mask = symbol("PAGE_MASK", 64)
+            pages = [
+                arithmetic("and", extend(a, 64, False), mask) for a in (address, their_address)
+            ]
+            if holds(equal(*pages)) is True:
+                self.same_page = True
+            else:
+                part(Channel.ADDRESS, unlike)
+        unlike = values_differ(flags, their_flags, holds)
+        if unlike is not None:
+            part(Channel.FLAGS, unlike)
+
+
+def is_gone(name: str, state: State, at_fault: bool) -> bool:
+    """Whether a name of the world belongs to what nobody asks about any more.
+
+    Before handle_mm_fault() the VMA and the lock at hand still count; before
+    another pass only the signals that are pending do.
+    """
+    ordinal = ORDINAL.search(name)
+    if ordinal is None:
+        return False
+    number = int(ordinal.group(1))
+    if name.startswith(("signal_pending#", "fatal_signal_pending#")):
+        return number != state.faults
+    if name.startswith("handle_mm_fault#") or not at_fault:
+        return True
+    return number != state.acquired
+
+
+def _returns_differ(
+    src: Halt, tgt: Halt, holds: Callable[[Term], bool | None]
+) -> Term | None:
+    """When the values returned differ; a function without one has nothing to compare."""
+    if src.value is None or tgt.value is None:
+        return None
+    return values_differ(src.value, tgt.value, holds)

@@ -13,6 +13,7 @@ choose between leaving early and going on do not matter.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import product
@@ -27,11 +28,15 @@ from codegen.ir.terms import (
     FALSE,
     TRUE,
     Term,
+    arithmetic,
     choose,
     conjoin,
+    disjoin,
     integer,
     negate,
+    rebuild,
     substitute,
+    truth,
 )
 from codegen.ir.trace import Decision, End, EventKind, Path
 from codegen.tables import decision
@@ -61,8 +66,8 @@ def extract_decode(
     plan = Plan(outcome=Outcome.SUCCESS, stop_at_fault=True)
     machine = Machine(program, entry, plan, solver, mode, handler)
     paths = list(machine.run())
-    unify = _one_vma(paths)
-    tree = decision.grow((_unified(p.decisions, unify), _leaf(p, program)) for p in paths)
+    memo: dict[Term, Term] = {}
+    tree = decision.grow((_one_vma(p.decisions, memo), _leaf(p, program)) for p in paths)
     lifted = _lift(tree)
     wanted = program.constants["FAULT_FLAG_DEFAULT"]
     user = program.constants["FAULT_FLAG_USER"]
@@ -80,23 +85,24 @@ def _bracketed(condition: Term, machine: Machine) -> str:
     return f"({text})" if "||" in text or " ? " in text else text
 
 
-def _one_vma(paths: list[Path]) -> dict[Term, Term]:
-    """A handler with a fast path looks at two VMAs; the check of either is the check."""
-    first = field_value(vma_object(1), "vm_flags")
-    return {field_value(vma_object(n), "vm_flags"): first for n in (2, 3)} if paths else {}
+_PASS = re.compile(r"^vma#\d+")
+_EPOCH = re.compile(r"@\d+$")
 
 
-def _unified(
-    decisions: tuple[Decision, ...], unify: Mapping[Term, Term]
-) -> tuple[Decision, ...]:
-    memo: dict[Term, Term] = {}
-    out = []
-    for d in decisions:
-        condition = substitute(d.condition, dict(unify), memo)
-        if condition is not d.condition:
-            d = replace(d, condition=condition)
-        out.append(d)
-    return tuple(out)
+def _one_vma(decisions: tuple[Decision, ...], memo: dict[Term, Term]) -> tuple[Decision, ...]:
+    """The decisions as if there were one VMA: a fast path and a slow path ask the same of theirs."""
+    return tuple(replace(d, condition=_first_pass(d.condition, memo)) for d in decisions)
+
+
+def _first_pass(term: Term, memo: dict[Term, Term]) -> Term:
+    if term in memo:
+        return memo[term]
+    payload = term.payload
+    if isinstance(payload, str) and any(s.startswith("vma#") for s in term.symbols()):
+        payload = _PASS.sub("vma#1", _EPOCH.sub("", payload) if term.op == "call" else payload)
+    args = tuple(_first_pass(a, memo) for a in term.args)
+    memo[term] = rebuild(term.op, args, term.bits, payload)
+    return memo[term]
 
 
 def _leaf(path: Path, program: Program) -> _Row | None:
@@ -272,11 +278,15 @@ def access_of(
         return Access(AccessKind.NEVER)
     flags = field_value(vma_object(1), "vm_flags")
     mask = as_mask(allowed, flags)
+    also = None
+    if mask is None and (parts := _mask_and_more(allowed, flags)) is not None:
+        mask, also = parts
     if mask is None:
         return Access(AccessKind.PREDICATE, text=term_text(allowed, spelling))
     if mask == 0:
         return Access(AccessKind.NEVER)
-    return Access(AccessKind.MASK, _bit_names(mask, constants))
+    text = None if also is None else term_text(also, spelling)
+    return Access(AccessKind.MASK, _bit_names(mask, constants), text)
 
 
 def _bit_names(mask: int, constants: Mapping[str, int]) -> tuple[str, ...]:
@@ -292,6 +302,44 @@ def _bit_names(mask: int, constants: Mapping[str, int]) -> tuple[str, ...]:
         preferred = [n for n in _GENERAL_BITS if n in known]
         names.append((preferred or sorted(known, key=lambda n: (len(n), n)) or [hex(1 << bit)])[0])
     return tuple(names)
+
+
+def _mask_and_more(allowed: Term, flags: Term) -> tuple[int, Term] | None:
+    """(mask, rest) where the predicate is "any of mask" and a rest that is not about the flags.
+
+    The rest is what remains if every flag is set (a protection key, say); the
+    mask is what remains if the rest holds. The solver must agree that the two
+    together are the predicate.
+    """
+    ones = integer((1 << flags.bits) - 1, flags.bits)
+    rest = substitute(allowed, {flags: ones})
+    if rest.is_constant:
+        return None
+    atoms = [
+        t
+        for t in allowed.walk()
+        if t.bits == 1
+        and t.op not in ("land", "lor", "lnot", "ite")
+        and flags not in set(t.walk())
+        and not t.is_constant
+    ]
+    if not atoms or len(atoms) > 4:
+        return None
+    for setting in product((TRUE, FALSE), repeat=len(atoms)):
+        known = dict(zip(atoms, setting, strict=True))
+        if substitute(rest, known) is not TRUE:
+            continue
+        mask = as_mask(substitute(allowed, known), flags)
+        if mask is None:
+            return None
+        any_of = truth(arithmetic("and", flags, integer(mask, flags.bits)))
+        together = conjoin(any_of, rest)
+        solver = PathSolver()
+        differ = disjoin(
+            conjoin(together, negate(allowed)), conjoin(negate(together), allowed)
+        )
+        return None if solver.possible((differ,)) else (mask, rest)
+    return None
 
 
 def as_mask(allowed: Term, flags: Term) -> int | None:

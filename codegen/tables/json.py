@@ -63,7 +63,8 @@ def access_json(access: Access) -> dict[str, Any]:
     if access.kind is AccessKind.MASK:
         out["bits"] = list(access.bits)
     if access.text is not None:
-        out["text"] = access.text
+        # What limits a mask further has a name of its own: it is not the predicate.
+        out["also" if access.kind is AccessKind.MASK else "text"] = access.text
     return out
 
 

@@ -32,7 +32,11 @@ class AccessKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The predicate on `vma->vm_flags`: any of `bits`, or what `text` says in C."""
+    """The predicate on `vma->vm_flags`: any of `bits`, or what `text` says in C.
+
+    A mask with a `text` is one that something beside the flags limits further,
+    such as a protection key.
+    """
 
     kind: AccessKind
     bits: tuple[str, ...] = ()

@@ -41,7 +41,8 @@ def plain(text: str, style: str) -> str:  # noqa: ARG001
 def access_text(access: Access) -> str:
     match access.kind:
         case AccessKind.MASK:
-            return "any of " + "|".join(access.bits)
+            also = f" and {access.text}" if access.text else ""
+            return "any of " + "|".join(access.bits) + also
         case AccessKind.NEVER:
             return "never"
         case AccessKind.UNCHECKED:

@@ -16,11 +16,16 @@ _WIDTH = (1 << 64) - 1
 
 @dataclass(frozen=True, slots=True)
 class Bits:
-    """A number; the bits of `unknown` may be anything. `text` is how the source spells it."""
+    """A number; the bits of `unknown` may be anything. `text` is how the source spells it.
+
+    `inside` marks what only the helper knows: what handle_mm_fault() returned,
+    and everything worked out of it. There is no text for it behind the call.
+    """
 
     value: int
     unknown: int = 0
     text: str | None = None
+    inside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,13 @@ def combine(op: str, left: Value | None, right: Value | None) -> Value | None:
 
 
 def _on_bits(op: str, left: Bits, right: Bits) -> Bits | None:
+    result = _number(op, left, right)
+    if result is not None and (left.inside or right.inside):
+        return Bits(result.value, result.unknown, None, True)
+    return result
+
+
+def _number(op: str, left: Bits, right: Bits) -> Bits | None:
     a, b = left.value & ~left.unknown, right.value & ~right.unknown
     match op:
         case "&":
@@ -126,6 +138,8 @@ def spelled(value: Value) -> str | None:
     match value:
         case Constant(text=text):
             return text
+        case Bits(inside=True):
+            return None
         case Bits(unknown=0, text=str(name)):
             return name
         case Bits(value=number, unknown=0):

@@ -1,0 +1,655 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What an expression of the handler is worth when the mode and an outcome are known.
+
+The mm's words answer as the scenario says (house plan, section 6); what the
+outcome does not decide stays unknown, and is either kept in the text or, on
+the way to the outcome, decided both ways one after the other.
+
+    fault & VM_FAULT_SIGBUS         with VM_FAULT_SIGBUS:  true
+    !user_mode(regs)                in user mode:          false
+    regs->ecr_cause & ECR_C_STORE   anywhere:              not known
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from codegen.base.diagnostics import RefusalCode, RefusedError
+from codegen.base.spans import SourceText, Span
+from codegen.csyntax.nodes import Statement
+from codegen.csyntax.parse import parse
+from codegen.ir.environment import Outcome
+from codegen.ir.vocabulary import Role
+from codegen.targets.c.expr import (
+    Assign,
+    Binary,
+    Call,
+    Cast,
+    Expr,
+    Index,
+    Member,
+    Name,
+    Number,
+    Opaque,
+    Paren,
+    Postfix,
+    Ternary,
+    Unary,
+    bare,
+    children,
+    names_in,
+    walk,
+)
+from codegen.targets.c.source import Body, HandlerFile, mentioned, words
+from codegen.targets.c.steps import Hole, Pieces, plain
+from codegen.targets.c.values import (
+    SOME,
+    Bits,
+    Constant,
+    PoisonShift,
+    Value,
+    Vma,
+    combine,
+    same,
+    spelled,
+    truth,
+)
+
+_FAULT_BITS = {
+    Outcome.OOM: "VM_FAULT_OOM",
+    Outcome.SIGSEGV: "VM_FAULT_SIGSEGV",
+    Outcome.SIGBUS: "VM_FAULT_SIGBUS",
+    Outcome.HWPOISON: "VM_FAULT_HWPOISON",
+    Outcome.HWPOISON_LARGE: "VM_FAULT_HWPOISON_LARGE",
+    Outcome.SIGNAL_PENDING: "VM_FAULT_RETRY",
+    Outcome.COMPLETED: "VM_FAULT_COMPLETED",
+}
+_COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
+_NEGATED = {"!=": "=="}
+MAX_DEPTH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is fixed. `outcome` None: the access is allowed, and the walk ends at the fault."""
+
+    outcome: Outcome | None
+    mode: bool | None
+
+
+@dataclass
+class Frame:
+    """A function that is being followed. `alias` is what its names mean to the handler."""
+
+    body: Body
+    serial: int
+    env: dict[str, Value | None] = field(default_factory=dict)
+    alias: dict[str, Pieces] = field(default_factory=dict)
+    locals: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What holds for every walk through a handler."""
+
+    modes: Mapping[str, bool]
+    kept_labels: frozenset[str]
+    fault_labels: frozenset[str]
+    vanishing: frozenset[str]
+    start: Mapping[str, Value | None]
+    flags: str | None = None
+    hoisted: frozenset[Span] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """A condition that is not known: its text, and under which key it is remembered."""
+
+    pieces: Pieces
+    key: str
+    positive: bool
+    parts: tuple[tuple[str, bool], ...] = ()
+    conjunction: bool | None = None
+
+
+class ReachedFault(Exception):
+    """The walk has come to handle_mm_fault() with everything allowed."""
+
+
+class Denied(Exception):
+    """The walk leaves for good without a fault, and without a check."""
+
+
+class Cut(Exception):
+    """This path does not meet the scenario's outcome."""
+
+
+def key_of(text: str) -> str:
+    """The text of an expression for comparing: no outer parentheses, no blanks but between words."""
+    text = re.sub(r"\s+", " ", text.strip())
+    text = re.sub(r"(?<![\w])\s+|\s+(?![\w])", "", text)
+    while text.startswith("(") and text.endswith(")") and _one_pair(text):
+        text = text[1:-1]
+    return text
+
+
+def _one_pair(text: str) -> bool:
+    depth = 0
+    for i, c in enumerate(text):
+        depth += (c == "(") - (c == ")")
+        if depth == 0 and i < len(text) - 1:
+            return False
+    return True
+
+
+class Evaluator:
+    """Values and conditions in a frame; `Walker` adds the statements."""
+
+    def __init__(self, file: HandlerFile, scenario: Scenario, setup: Setup) -> None:
+        self.file, self.scenario, self.setup = file, scenario, setup
+        self.constants = file.program.constants
+        self.facts: dict[str, bool] = {}
+        self.memo: dict[tuple[int, Span], Value | None] = {}
+        self.frames: list[Frame] = []
+        self.after = False  # the outcome has happened
+        self.checks: list[tuple[str, int | None]] = []
+        self.mode_seen = 0
+        self.address: str | None = None
+        self.page_address: str | None = None
+        self.fault_args: tuple[str, ...] = ()
+        self.choices: list[tuple[int, int]] = []
+        self.position = 0
+
+    @property
+    def frame(self) -> Frame:
+        return self.frames[-1]
+
+    @property
+    def decoding(self) -> bool:
+        """Whether the walk is there to learn the decode."""
+        return self.scenario.outcome is None
+
+    def refuse(self, code: RefusalCode, reason: str, span: Span) -> RefusedError:
+        """A refusal at a place of the current frame (the handler's own call if it is a model)."""
+        for frame in reversed(self.frames):
+            if frame.body.tree is self.file.tree:
+                where = span if frame is self.frame else frame.body.text.name_span
+                return self.file.refuse(code, reason, where)
+        return self.file.refuse(code, reason, self.frames[0].body.text.name_span)
+
+    # -- choices -----------------------------------------------------------------
+
+    def choose(self, arity: int) -> int:
+        """The next open decision: each is taken every way, one run after the other."""
+        if self.position == len(self.choices):
+            self.choices.append((0, arity))
+        index, _ = self.choices[self.position]
+        self.position += 1
+        return index
+
+    # -- text --------------------------------------------------------------------
+
+    def key(self, node: Expr) -> str:
+        """What a condition is remembered by, in the handler's own names."""
+        return key_of(plain(self.pieces(bare(node), strict=False)))
+
+    def pieces(self, node: Expr, *, strict: bool = True) -> Pieces:
+        """The text of an expression with everything that will vanish filled in."""
+        found: list[tuple[Span, Pieces]] = []
+        self._substitute(node, found, strict)
+        return self.splice(node.span, found)
+
+    def splice(self, span: Span, found: list[tuple[Span, Pieces]]) -> Pieces:
+        """The source text of `span` with parts of it replaced."""
+        text = self.frame.body.tree.source.text
+        out: list[str | Hole] = []
+        pos = span.start
+        for place, pieces in sorted(found, key=lambda f: f[0]):
+            out.append(text[pos : place.start])
+            out.extend(pieces)
+            pos = place.end
+        out.append(text[pos : span.end])
+        return tuple(p for p in out if p != "")
+
+    def vanishes(self, name: str) -> bool:
+        """Whether a variable's value here comes from code that the conversion takes away."""
+        if self.frame.serial == 0:
+            return name in self.setup.vanishing
+        return name in self.frame.env or name in self.frame.locals
+
+    def _substitute(self, node: Expr, found: list[tuple[Span, Pieces]], strict: bool) -> None:
+        gone = {n for n in mentioned(node) if self.vanishes(n)}
+        if gone and not isinstance(node, Paren | Cast):
+            value = self.value(node) if not isinstance(node, Assign | Opaque) else None
+            text = spelled(value) if value is not None else None
+            alias = self.frame.alias.get(node.text) if isinstance(node, Name) else None
+            if isinstance(node, Name) and alias is not None and (text is None or len(alias) == 1):
+                found.append((node.span, alias))
+                return
+            if text is not None:
+                found.append((node.span, (Hole(text),)))
+                return
+            if isinstance(node, Name):
+                if strict and (value is not None or self.frame.serial):
+                    raise self.refuse(
+                        RefusalCode.SHAPE,
+                        f"`{node.text}` is used after the fault has been dealt with, "
+                        "and nothing outside the helper knows it",
+                        node.span,
+                    )
+                return
+        for child in children(node):
+            self._substitute(child, found, strict)
+
+    # -- values ------------------------------------------------------------------
+
+    def value(self, node: Expr) -> Value | None:
+        """What is known of an expression; calls that it makes are made once a statement."""
+        place = (self.frame.serial, node.span)
+        if place in self.memo:
+            return self.memo[place]
+        found = self._value(node)
+        self.memo[place] = found
+        return found
+
+    def _value(self, node: Expr) -> Value | None:
+        if isinstance(node, Call | Name | Binary | Unary) and (mode := self.mode_of(node)) is not None:
+            return Bits(int(mode))
+        match node:
+            case Name(text=text):
+                return self._named(text)
+            case Number(value=number):
+                return Bits(number)
+            case Paren(inner=inner) | Cast(operand=inner):
+                return self.value(inner)
+            case Unary(op="!", operand=operand):
+                known = truth(self.value(operand))
+                return None if known is None else Bits(int(not known))
+            case Unary(op="~", operand=operand):
+                return combine("^", self.value(operand), Bits((1 << 64) - 1))
+            case Unary(operand=operand):
+                self.value(operand)
+                return None
+            case Binary():
+                return self._binary(node)
+            case Ternary():
+                known = self.known(node.condition)
+                if known is None:
+                    return None
+                return self.value(node.then if known else node.otherwise)
+            case Call():
+                return self.call(node)
+            case Member():
+                return self._member(node)
+            case Assign(op="=", target=Name(text=text), value=inner):
+                found = self.value(inner)
+                self.frame.env[text] = found
+                return found
+            case Assign() | Index() | Postfix() | Opaque():
+                for child in children(node):
+                    self.value(child)
+                return None
+
+    def _named(self, name: str) -> Value | None:
+        for frame in (self.frame,):
+            if name in frame.env:
+                return frame.env[name]
+            if name in frame.locals or name in frame.body.parameters:
+                return None
+        match name:
+            case "NULL" | "false":
+                return Bits(0, 0, name)
+            case "true":
+                return Bits(1, 0, name)
+        if name in self.constants:
+            return Bits(self.constants[name], 0, name)
+        if name not in self.file.macro_values:
+            self.file.macro_values[name] = None
+            self.file.macro_values[name] = self._macro(name)
+        known = self.file.macro_values[name]
+        if known is None and name.isupper() and len(name) > 2:
+            return Constant(name)
+        return known
+
+    def _macro(self, name: str) -> Value | None:
+        """The number behind one of the file's own macros, if it is one."""
+        bodies = {
+            d.text[len(name) :].strip()
+            for d in self.file.tree.directives
+            if d.kind == "define" and d.name == name and d.text[len(name) : len(name) + 1] != "("
+        }
+        if len(bodies) != 1:
+            return None
+        text = bodies.pop()
+        tree = parse(SourceText("macro", text))
+        found = self.value_of_text(self.file.expression(tree, Span(0, len(text))))
+        return Bits(found.value, found.unknown, name) if isinstance(found, Bits) else None
+
+    def value_of_text(self, node: Expr) -> Value | None:
+        """A macro's own text, which names constants and macros only."""
+        match node:
+            case Number(value=number):
+                return Bits(number)
+            case Name(text=text):
+                return self._named(text)
+            case Paren(inner=inner) | Cast(operand=inner):
+                return self.value_of_text(inner)
+            case Binary(op=op, left=left, right=right):
+                return combine(op, self.value_of_text(left), self.value_of_text(right))
+            case _:
+                return None
+
+    def mode_of(self, node: Expr) -> bool | None:
+        """What a test of the mode gives, if it is one and the mode is known."""
+        if self.scenario.mode is None:
+            return None
+        if isinstance(node, Name) and node.text not in self.setup.modes:
+            return None
+        found = self.setup.modes.get(self.key(node)) if not isinstance(node, Unary) else None
+        if found is None:
+            return None
+        self.mode_seen += 1
+        return found == self.scenario.mode
+
+    def _member(self, node: Member) -> Value | None:
+        base = self.value(node.base)
+        if isinstance(base, Vma) and node.name not in ("vm_start", "vm_end", "vm_mm"):
+            if not self.after:
+                raise self.refuse(
+                    RefusalCode.NOT_A_MASK,
+                    "the access check looks at more than the bits of vm_flags",
+                    node.span,
+                )
+        return None
+
+    def _binary(self, node: Binary) -> Value | None:
+        if node.op in ("&&", "||"):
+            left = self.known(node.left)
+            if left is (node.op == "||"):
+                return Bits(int(left))
+            right = self.known(node.right)
+            if right is (node.op == "||"):
+                return Bits(int(right))
+            return Bits(int(right)) if left is not None and right is not None else None
+        if node.op == "&":
+            for one, other in ((node.left, node.right), (node.right, node.left)):
+                if self._is_vm_flags(one):
+                    return self._check(node, other)
+                name = bare(other)
+                if (
+                    isinstance(name, Name)
+                    and name.text == "FAULT_FLAG_USER"
+                    and isinstance(bare(one), Name)
+                    and self.scenario.mode is not None
+                ):
+                    return Bits(int(self.scenario.mode))
+        if node.op in _COMPARISONS:
+            covered = self._covers(node)
+            if covered is not None:
+                return Bits(int(covered))
+        left_value, right_value = self.value(node.left), self.value(node.right)
+        if node.op in ("==", "!="):
+            for one, other in ((node.left, right_value), (node.right, left_value)):
+                inner = bare(one)
+                if isinstance(inner, Binary) and inner.op == "&":
+                    if self._is_vm_flags(inner.left) or self._is_vm_flags(inner.right):
+                        if truth(other) is not False:
+                            raise self.refuse(
+                                RefusalCode.NOT_A_MASK,
+                                "the access needs more than any one of some bits",
+                                node.span,
+                            )
+            known = same(left_value, right_value)
+            return None if known is None else Bits(int(known == (node.op == "==")))
+        if node.op in _COMPARISONS:
+            match left_value, right_value:
+                case Bits(unknown=0), Bits(unknown=0):
+                    a, b = left_value.value, right_value.value
+                    answers = {"<": a < b, ">": a > b, "<=": a <= b, ">=": a >= b}
+                    return Bits(int(answers[node.op]))
+            return None
+        return combine(node.op, left_value, right_value)
+
+    def _is_vm_flags(self, node: Expr) -> bool:
+        inner = bare(node)
+        return (
+            isinstance(inner, Member)
+            and inner.name == "vm_flags"
+            and isinstance(self.value(inner.base), Vma)
+        )
+
+    def _check(self, node: Binary, mask: Expr) -> Value | None:
+        """`vma->vm_flags & mask`: some of the bits, except where the outcome is a denial."""
+        value = self.value(mask)
+        number = value.value if isinstance(value, Bits) and not value.unknown else None
+        text = plain(self.pieces(_unwrapped(mask), strict=False))
+        self.checks.append((text, number))
+        if self.scenario.outcome is Outcome.ACCESS_DENIED:
+            return Bits(0)
+        return SOME
+
+    def _covers(self, node: Binary) -> bool | None:
+        """A comparison of the address with the VMA's start: it does not lie below."""
+        for one, op in ((node.left, node.op), (node.right, _mirrored(node.op))):
+            inner = bare(one)
+            if (
+                isinstance(inner, Member)
+                and inner.name == "vm_start"
+                and isinstance(self.value(inner.base), Vma)
+            ):
+                return {"<=": True, ">": False}.get(op)
+        return None
+
+    # -- calls -------------------------------------------------------------------
+
+    def call(self, node: Call) -> Value | None:
+        """The value of a call; the file's own functions are followed where they must be."""
+        outcome = self.scenario.outcome
+        match self.file.role(node.name):
+            case Role.FAULT:
+                return self._fault(node)
+            case Role.LOCK_FIND | Role.FIND_VMA:
+                self.address = plain(self.pieces(node.args[1])) if len(node.args) > 1 else None
+                if outcome is Outcome.NO_VMA:
+                    self.after = True
+                    return Bits(0)
+                return Vma()
+            case Role.LOCK_VMA:
+                return Bits(0)
+            case Role.TRYLOCK | Role.SEM_TRYLOCK:
+                return Bits(1)
+            case Role.LOCK_KILLABLE | Role.SEM_LOCK_KILLABLE | Role.EXPAND_STACK:
+                return Bits(0)
+            case Role.FIND_VMA_PREV:
+                raise self.refuse(
+                    RefusalCode.GROWSUP,
+                    "the lookup also wants the VMA below, whose stack may grow upward",
+                    node.span,
+                )
+            case Role.SIGNAL_PENDING | Role.FATAL_PENDING:
+                return Bits(int(outcome is Outcome.SIGNAL_PENDING))
+        if node.name in ("likely", "unlikely", "READ_ONCE") and len(node.args) == 1:
+            return self.value(node.args[0])
+        if node.name == "VM_FAULT_GET_HINDEX":
+            return None
+        if node.name == "hstate_index_to_shift" and self._inside(node.args[0]):
+            return PoisonShift()
+        if self.file.is_local(node.name) and self.must_follow(node):
+            return self.follow(node)
+        values = [self.value(arg) for arg in node.args]
+        if any(isinstance(v, Vma) for v in values) and not self.after:
+            raise self.refuse(
+                RefusalCode.NOT_A_MASK,
+                f"{node.name}() decides on the VMA in a way that the helper does not know",
+                node.span,
+            )
+        return None
+
+    def _inside(self, node: Expr) -> bool:
+        values = [self.frame.env.get(n) for n in mentioned(node)]
+        return any(isinstance(v, Bits) and v.inside for v in values)
+
+    def _fault(self, node: Call) -> Value | None:
+        outcome = self.scenario.outcome
+        self.fault_args = tuple(plain(self.pieces(a, strict=False)) for a in node.args)
+        if outcome is None:
+            raise ReachedFault
+        if outcome is Outcome.ACCESS_DENIED:
+            if self.checks:
+                raise self.refuse(
+                    RefusalCode.NOT_A_MASK,
+                    "a VMA without any of the bits still gets as far as the fault",
+                    node.span,
+                )
+            raise Cut
+        if outcome is Outcome.NO_VMA:
+            raise self.refuse(
+                RefusalCode.SHAPE, "the fault is reached although there is no VMA", node.span
+            )
+        self.after = True
+        if outcome is Outcome.SUCCESS:
+            return Bits(0, 0, None, True)
+        name = _FAULT_BITS[outcome]
+        if name not in self.constants:
+            raise Cut
+        large = outcome is Outcome.HWPOISON_LARGE
+        free = self.constants.get("VM_FAULT_HINDEX_MASK", 0) if large else 0
+        return Bits(self.constants[name], free, None, True)
+
+    def must_follow(self, node: Call) -> bool:
+        """Whether a call of the file's own function is part of the dance."""
+        name = node.name
+        if self.file.dances(name) or (not self.after and self.file.checks(name)):
+            return True
+        # A VMA may be looked at before the fault only; its value is known then.
+        for arg in node.args:
+            value = self.value(arg)
+            if isinstance(value, Vma) or (isinstance(value, Bits) and value.inside):
+                return True
+        return False
+
+    def follow(self, node: Call) -> Value | None:
+        """Walks through a function of the file; `Walker` does."""
+        raise NotImplementedError
+
+    # -- conditions --------------------------------------------------------------
+
+    def known(self, node: Expr) -> bool | None:
+        """Whether a condition holds, if that is known; nothing is decided."""
+        found = self.simplify(node, decide=False)
+        return found if isinstance(found, bool) else None
+
+    def simplify(self, node: Expr, *, decide: bool) -> bool | Atom:
+        """A condition, or what is left of it. `decide`: an open part that stands beside a
+        check of the VMA is decided first, for the check only counts where it is made.
+        """
+        inner = bare(node)
+        if (mode := self.mode_of(inner)) is not None:
+            return mode
+        match inner:
+            case Unary(op="!", operand=operand):
+                found = self.simplify(operand, decide=decide)
+                if isinstance(found, bool):
+                    return not found
+                text = self.pieces(inner, strict=False)
+                if found.conjunction is None:
+                    return Atom(text, found.key, not found.positive)
+                return Atom(text, f"!({found.key})", True)
+            case Binary(op="&&" | "||"):
+                return self._simplify_pair(node, inner, decide)
+        known = truth(self.value(inner))
+        if known is not None:
+            return known
+        atom = self._atom(node, inner)
+        if (fact := self.facts.get(atom.key)) is not None:
+            return fact == atom.positive
+        return atom
+
+    def _simplify_pair(self, node: Expr, inner: Binary, decide: bool) -> bool | Atom:
+        absorbing = inner.op == "||"
+        first, second = inner.left, inner.right
+        checks = [self._has_check(first), self._has_check(second)]
+        if decide and checks == [True, False]:
+            first, second = second, first
+        left = self.simplify(first, decide=decide)
+        if left is absorbing:
+            return absorbing
+        if isinstance(left, Atom) and decide and any(checks):
+            if self.decide(left) is absorbing:
+                return absorbing
+            left = not absorbing
+        right = self.simplify(second, decide=decide)
+        if right is absorbing:
+            return absorbing
+        if isinstance(left, bool):
+            return right
+        if isinstance(right, bool):
+            return left
+        pieces = self.pieces(node, strict=False)
+        key = key_of(plain(self.pieces(inner, strict=False)))
+        if (fact := self.facts.get(key)) is not None:
+            return fact
+        parts = tuple(
+            part
+            for atom in (left, right)
+            for part in (
+                atom.parts
+                if atom.conjunction is (not absorbing)
+                else ((atom.key, atom.positive),)
+            )
+        )
+        return Atom(pieces, key, True, parts, not absorbing)
+
+    def _has_check(self, node: Expr) -> bool:
+        for part in walk(node):
+            if isinstance(part, Member) and part.name == "vm_flags":
+                return True
+            if isinstance(part, Call) and self.file.is_local(part.name):
+                if self.file.checks(part.name):
+                    return True
+        return False
+
+    def _atom(self, node: Expr, inner: Expr) -> Atom:
+        pieces = self.pieces(node, strict=self.after)
+        if isinstance(inner, Binary) and inner.op in _NEGATED:
+            key = f"{self.key(inner.left)}=={self.key(inner.right)}"
+            return Atom(pieces, key, False)
+        return Atom(pieces, self.key(inner), True)
+
+    def decide(self, atom: Atom) -> bool:
+        """Takes an open condition one way; `Walker` remembers that it did."""
+        taken = self.choose(2) == 0
+        self.assume(atom, taken)
+        return taken
+
+    def assume(self, atom: Atom, taken: bool) -> None:
+        """Remembers which way a condition was taken, and what follows from it."""
+        self.facts[atom.key] = taken == atom.positive
+        if atom.conjunction is taken:
+            for key, positive in atom.parts:
+                self.facts[key] = taken == positive
+
+    def forget(self, name: str) -> None:
+        """A variable is written: what was known of conditions on it holds no more."""
+        for key in [k for k in self.facts if name in words(k)]:
+            del self.facts[key]
+
+    def names(self, node: Expr) -> frozenset[str]:
+        return names_in(node)
+
+    def is_fault_statement(self, statement: Statement) -> bool:
+        """Whether a statement calls handle_mm_fault(), itself or through the file's own."""
+        tree = self.frame.body.tree
+        return self.file.has_role(tree, statement.span, frozenset({Role.FAULT}))
+
+
+def _mirrored(op: str) -> str:
+    return {"<": ">", ">": "<", "<=": ">=", ">=": "<="}.get(op, op)
+
+
+def _unwrapped(node: Expr) -> Expr:
+    while isinstance(node, Paren):
+        node = node.inner
+    return node

@@ -30,12 +30,75 @@ class Package:
     sha256: str
 
 
-def find_package(name: str) -> Package:
+class UnknownPackage(GenfaultError):
+    """apt's package lists do not have the package; fresher lists may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """apt's package lists: the system's, or, with `folder`, a set of our own.
+
+    The system's are fetched by root, and a new machine or a container has none.
+    The sources and the keys that vouch for them are the system's in any case.
+    """
+
+    folder: Path | None = None
+
+    @property
+    def options(self) -> list[str]:
+        """What tells apt to use these lists."""
+        if self.folder is None:
+            return []
+        return [
+            *("-o", f"Dir::State::lists={self.folder}/lists"),
+            *("-o", f"Dir::Cache={self.folder}/cache"),
+            *("-o", "Dir::State::status=/var/lib/dpkg/status"),
+            *("-o", "APT::Sandbox::User="),
+        ]
+
+
+def own_lists(folder: Path, progress: Progress) -> Lists:
+    """Fresh package lists in `folder`, which needs no root.
+
+    Raises GenfaultError when there is no apt, or it reaches no archive.
+    """
+    for part in ("lists/partial", "cache/archives/partial"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    lists = Lists(folder)
+    command = ["apt-get", "update", "--quiet", *lists.options, *_PATIENCE]
+    progress.start(None, "fetch package lists")
+    try:
+        ran = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=_plain_words(),
+            check=False,
+        )
+    except OSError as error:
+        raise _no_tool("apt-get", error) from error
+    finally:
+        progress.finish()
+    if ran.returncode != 0:
+        complaint = next(
+            (line for line in ran.stderr.splitlines() if line.startswith("E:")),
+            "apt gave no reason",
+        )
+        raise GenfaultError(f"apt could not fetch its package lists: {complaint}")
+    return lists
+
+
+_PATIENCE = ("-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=30")
+
+
+def find_package(name: str, lists: Lists) -> Package:
     """The version of `name` that apt would install.
 
-    Raises GenfaultError when there is no apt, or its lists do not have it.
+    Raises GenfaultError when there is no apt, UnknownPackage when its lists do
+    not have it.
     """
-    show = ["apt-cache", "show", "--no-all-versions", name]
+    show = ["apt-cache", *lists.options, "show", "--no-all-versions", name]
     try:
         shown = subprocess.run(
             show, capture_output=True, text=True, errors="replace", env=_plain_words(), check=False
@@ -48,7 +111,7 @@ def find_package(name: str) -> Package:
         if colon and not line.startswith(" "):
             fields[key] = value.strip()
     if shown.returncode != 0 or not fields:
-        raise GenfaultError(
+        raise UnknownPackage(
             f"apt does not know the package {name}: its package lists are empty or those of "
             "another Debian release (6.1 and 6.12 are in Debian 12 with its security updates); "
             "run `apt-get update` as root and try again"
@@ -62,7 +125,7 @@ def find_package(name: str) -> Package:
         ) from error
 
 
-def download(package: Package, folder: Path, progress: Progress) -> Path:
+def download(package: Package, folder: Path, lists: Lists, progress: Progress) -> Path:
     """The package's `.deb` in the empty `folder`, verified.
 
     Raises GenfaultError when apt cannot get it or the file is not the one
@@ -71,8 +134,9 @@ def download(package: Package, folder: Path, progress: Progress) -> Path:
     words = folder / "apt.log"
     command = [
         *("apt-get", "download", "--quiet"),
+        *lists.options,
         *("-o", "APT::Get::AllowUnauthenticated=false"),
-        *("-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=30"),
+        *_PATIENCE,
         f"{package.name}={package.version}",
     ]
     progress.start(package.size, f"download {package.name} {package.version}")

@@ -21,7 +21,15 @@ from pathlib import Path
 
 from codegen.base.diagnostics import GenfaultError
 from codegen.base.progress import Progress
-from codegen.corpus.apt import Package, download, find_package, member_of
+from codegen.corpus.apt import (
+    Lists,
+    Package,
+    UnknownPackage,
+    download,
+    find_package,
+    member_of,
+    own_lists,
+)
 from codegen.corpus.unpack import NEEDED_FOLDERS, NEEDED_SCRIPTS, is_needed, unpack_tarball
 
 RELEASES = ("6.1", "6.12")
@@ -92,11 +100,10 @@ def _is_complete(tree: Path, full: bool) -> bool:
 def _make(tree: Path, full: bool, progress: Progress) -> None:
     if tree.exists() and not (tree / STAMP).exists():
         raise GenfaultError(f"{tree} was not made by genfault; move it away, or give another --dir")
-    package = find_package(tree.name)
     making = Path(tempfile.mkdtemp(prefix=_MAKING, dir=tree.parent))
     try:
         (making / "deb").mkdir()
-        deb = download(package, making / "deb", progress)
+        package, deb = _package(tree.name, making, progress)
         tarball = making / f"{tree.name}.tar.xz"
         member_of(deb, f"/{tarball.name}", tarball, progress)
         unpack_tarball(tarball, making / "tree", _everything if full else is_needed, progress)
@@ -106,6 +113,22 @@ def _make(tree: Path, full: bool, progress: Progress) -> None:
         (making / "tree").rename(tree)
     finally:
         shutil.rmtree(making, ignore_errors=True)
+
+
+def _package(name: str, making: Path, progress: Progress) -> tuple[Package, Path]:
+    """The package and its file, by the system's lists or, where they do not know it, our own."""
+    lists = Lists()
+    try:
+        package = find_package(name, lists)
+    except UnknownPackage as unknown:
+        try:
+            lists = own_lists(making / "apt", progress)
+        except GenfaultError as error:
+            raise GenfaultError(
+                f"{unknown}; fetching lists of our own failed too: {error}"
+            ) from error
+        package = find_package(name, lists)
+    return package, download(package, making / "deb", lists, progress)
 
 
 def _everything(_name: str, _is_folder: bool) -> bool:

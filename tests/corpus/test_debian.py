@@ -56,6 +56,11 @@ cat "$FAKE_APT/record"
 APT_GET = """\
 #!/bin/sh
 echo "apt-get $*" >>"$FAKE_APT/log"
+if [ "$1" = update ]; then
+  [ -f "$FAKE_APT/fresh" ] || { echo "E: no archive can be reached" >&2; exit 100; }
+  mv "$FAKE_APT/fresh" "$FAKE_APT/record"
+  exit 0
+fi
 deb=$FAKE_APT/linux-source-6.1_6.1.5-1_all.deb
 case $(cat "$FAKE_APT/mode") in
 offline)
@@ -281,7 +286,18 @@ class TestRefused:
         message = complaint(cache)
         assert "apt does not know the package linux-source-6.1" in message
         assert "run `apt-get update`" in message
+        assert "no archive can be reached" in message
         assert apt.downloads() == 0
+        assert left_in(cache) == set()
+
+    def test_with_empty_lists_of_the_system_and_fresh_ones_of_our_own(
+        self, apt: FakeApt, cache: Path
+    ) -> None:
+        (apt.home / "record").rename(apt.home / "fresh")
+        tree = fetch("6.1", cache, False, SilentProgress())
+        assert (tree / "Makefile").is_file()
+        download = next(line for line in apt.log().splitlines() if "get download" in line)
+        assert "Dir::State::lists=" in download
 
     @pytest.mark.parametrize("field", ["Version", "Size", "SHA256"])
     def test_with_a_description_that_lacks_something(

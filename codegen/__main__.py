@@ -18,7 +18,7 @@ from codegen.base.progress import progress_for_stderr
 
 if TYPE_CHECKING:
     from codegen.tables.nodes import HandlerTables
-    from codegen.toolchain import Request
+    from codegen.toolchain import Product, Request
 
 CLEAN, FINDINGS, UNUSABLE = 0, 1, 2
 
@@ -164,6 +164,240 @@ def tables(
                 click.echo(handler_text(handler, _paint))
         click.echo(summary_text(found))
     return _report_refusals(found)
+
+
+def _classes_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    accept = click.option(
+        "--accept", "accept", multiple=True, metavar="CLASS", help="This class is explained."
+    )
+    reject = click.option(
+        "--reject", "reject", multiple=True, metavar="CLASS", help="This class is not."
+    )
+    return accept(reject(command))
+
+
+def _accepted(accept: Sequence[str], reject: Sequence[str], default: bool) -> frozenset[str]:
+    """The classes of difference that count as explained."""
+    from codegen.targets.compare.nodes import DEFAULT_ACCEPTED, DifferenceClass
+
+    known = {c.value for c in DifferenceClass}
+    for name in (*accept, *reject):
+        if name not in known:
+            raise click.BadParameter(
+                f"{name!r} is no class of difference; there are {', '.join(sorted(known))}"
+            )
+    if DifferenceClass.OTHER in accept:
+        raise click.BadParameter("a difference of the class 'other' is never accepted")
+    start = {c.value for c in DEFAULT_ACCEPTED} if default else set()
+    return frozenset((start | set(accept)) - set(reject))
+
+
+def _product_json(product: Product) -> dict[str, Any]:
+    from codegen.tables.json import handler_json
+
+    out = handler_json(product.listed, with_tables=False)
+    out["verdict"] = product.verdict
+    out["differences"] = list(product.differences)
+    return out
+
+
+def _products(request: Request, accepted: frozenset[str]) -> list[Product]:
+    from functools import partial
+
+    from codegen.toolchain import converted
+
+    work = partial(converted, accepted=accepted)
+    return [p for products in _run(request, work, "converting") for p in products]
+
+
+def _report_products(products: Sequence[Product]) -> int:
+    """Refusals and verdicts on stderr; the exit code that they make."""
+    code = _report_refusals([p.listed for p in products])
+    for product in products:
+        if product.report:
+            where = f"{product.listed.path}:{product.listed.line}: {product.listed.function}()"
+            click.echo(f"{where}: {product.verdict}", err=True)
+            for note in product.notes:
+                click.echo(f"  {note}", err=True)
+            if product.verdict not in ("EQUAL", "EXPLAINED"):
+                code = FINDINGS
+                click.echo(product.report, err=True)
+    return code
+
+
+@cli.command()
+@_source_options
+@_classes_options
+@click.option("--diff", "as_diff", is_flag=True, help="Unified diff on stdout (the default).")
+@click.option("--output", type=click.Path(path_type=Path), help="Write the files below DIR.")
+@click.option("--in-place", is_flag=True, help="Change the files of SOURCE.")
+def convert(
+    source: Path | None,
+    archs: Sequence[str],
+    settings: Sequence[str],
+    form: str,
+    jobs: int,
+    accept: Sequence[str],
+    reject: Sequence[str],
+    as_diff: bool,
+    output: Path | None,
+    in_place: bool,
+) -> int:
+    """Converted C: handlers that call generic_fault().
+
+    What is shown or written was parsed again from its bytes and compared with
+    the original over all paths.
+    """
+    from codegen.targets.c.write import ConvertedFile, diff_text, write_below, write_in_place
+    from codegen.toolchain import helper_files
+
+    if sum((as_diff, output is not None, in_place)) > 1:
+        raise click.UsageError("--diff, --output and --in-place exclude each other")
+    request = _request(source, archs, settings, jobs)
+    if in_place and source is None:
+        raise click.UsageError("--in-place needs a SOURCE: the bundled snippets stay as they are")
+    products = _products(request, _accepted(accept, reject, default=True))
+    files = [
+        ConvertedFile(p.listed.path, p.before, p.after)
+        for p in products
+        if p.after is not None and p.report
+    ]
+    if files:
+        files = [*helper_files(request), *files]
+    if form == "json":
+        documents = []
+        for product in products:
+            document = _product_json(product)
+            document["converted"] = product.after
+            documents.append(document)
+        click.echo(_document(request, "convert", documents))
+    elif output is None and not in_place:
+        click.echo(diff_text(files), nl=False)
+    if output is not None:
+        for path in write_below(output, files):
+            click.echo(f"wrote {path}", err=True)
+    if in_place:
+        for path in write_in_place(request.source.root, files):
+            click.echo(f"changed {path}", err=True)
+    return _report_products(products)
+
+
+@cli.command()
+@_source_options
+@_classes_options
+@click.argument("target", required=False, type=click.Path(path_type=Path))
+def diff(
+    source: Path | None,
+    target: Path | None,
+    archs: Sequence[str],
+    settings: Sequence[str],
+    form: str,
+    jobs: int,
+    accept: Sequence[str],
+    reject: Sequence[str],
+) -> int:
+    """Behaviour before and after: SOURCE against its conversion, or against TARGET."""
+    from functools import partial
+
+    from codegen.toolchain import against, pair_up
+
+    accepted = _accepted(accept, reject, default=target is None)
+    request = _request(source, archs, settings, jobs)
+    if target is None:
+        products = _products(request, accepted)
+    else:
+        other = _request(target, archs, settings, jobs)
+        partners = pair_up(request.source, other.source)
+        work = partial(against, other=other, partners=partners, accepted=accepted)
+        products = [p for found in _run(request, work, "comparing") for p in found]
+    if form == "json":
+        click.echo(_document(request, "diff", [_product_json(p) for p in products]))
+        return _report_refusals([p.listed for p in products]) or _verdict_code(products)
+    for product in products:
+        if product.report:
+            title = f"{product.listed.path}:{product.listed.line}: {product.listed.function}()"
+            click.echo(_paint(title, "title"))
+            click.echo(product.report)
+    counts = ", ".join(f"{n} {v}" for v, n in sorted(_verdict_counts(products).items()))
+    click.echo(f"{len(products)} handlers: {counts}")
+    return _report_refusals([p.listed for p in products]) or _verdict_code(products)
+
+
+def _verdict_counts(products: Sequence[Product]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for product in products:
+        counts[product.verdict] = counts.get(product.verdict, 0) + 1
+    return counts
+
+
+def _verdict_code(products: Sequence[Product]) -> int:
+    clean = all(p.verdict in ("EQUAL", "EXPLAINED") for p in products)
+    return CLEAN if clean else FINDINGS
+
+
+@cli.command()
+@_source_options
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="One name of the scenario; the rest is 0.",
+)
+@click.option("--emit", type=click.Path(path_type=Path), help="Write the simulator module.")
+@click.option("--emit-dir", type=click.Path(path_type=Path), help="Write one module a handler.")
+@click.option("--converted", "after", is_flag=True, help="The converted side.")
+@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+def simulate(
+    source: Path | None,
+    archs: Sequence[str],
+    settings: Sequence[str],
+    form: str,
+    jobs: int,
+    assignments: Sequence[str],
+    emit: Path | None,
+    emit_dir: Path | None,
+    after: bool,
+    force: bool,
+) -> int:
+    """Run one scenario and show its trace, or write the simulator module."""
+    from functools import partial
+
+    from codegen.base.diagnostics import Refusal
+    from codegen.base.files import write_new
+    from codegen.targets.simulator.run import load_simulator, scenario_from, trace_json
+    from codegen.toolchain import simulators
+
+    request = _request(source, archs, settings, jobs)
+    work = partial(simulators, converted_side=after)
+    found = [m for modules in _run(request, work, "writing simulators") for m in modules]
+    code = CLEAN
+    modules = []
+    for name, module in found:
+        if isinstance(module, Refusal):
+            click.echo(str(module), err=True)
+            code = FINDINGS
+        else:
+            modules.append((name, module))
+    if emit_dir is not None:
+        for name, text in modules:
+            path = write_new(emit_dir / f"{name}.py", text, force=force)
+            click.echo(f"wrote {path}", err=True)
+        return code
+    if len(found) != 1:
+        raise click.UsageError(
+            f"SOURCE has {len(found)} handlers; choose one with --arch, or use --emit-dir"
+        )
+    if not modules:
+        return code
+    _, text = modules[0]
+    if emit is not None:
+        click.echo(f"wrote {write_new(emit, text, force=force)}", err=True)
+        return code
+    simulator = load_simulator(text)
+    trace = simulator.run(scenario_from(assignments, simulator.constants()))
+    click.echo(json.dumps(trace_json(trace), indent=1) if form == "json" else simulator.table(trace))
+    return code
 
 
 @cli.command()

@@ -13,15 +13,22 @@ A stage is imported where it is used: `genfault --help` loads none of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from codegen.base.diagnostics import Refusal
+    from codegen.base.spans import SourceText
     from codegen.corpus.nodes import CFile, Source
-    from codegen.ir.load import Unit
+    from codegen.frontend.nodes import Configuration
+    from codegen.ir.handler import Found
+    from codegen.ir.load import Unit, Variant
     from codegen.tables.nodes import HandlerTables
+    from codegen.targets.c.nodes import HelperText, MmApi
+    from codegen.targets.c.write import ConvertedFile
+    from codegen.targets.compare.nodes import Comparison, DifferenceClass, Side
 
 R = TypeVar("R")
 
@@ -96,3 +103,293 @@ def each_file(
         for i in range(len(files)):
             yield futures[i].result()
             done(1)
+
+
+# ---- conversion, comparison, simulation ----------------------------------------------
+
+
+@dataclass(frozen=True)
+class Product:
+    """One handler, converted and compared: plain data, so that it travels between processes.
+
+    `after` is the converted file where there is one to show; `differences` and
+    `report` are the comparison's JSON and text.
+    """
+
+    listed: HandlerTables
+    before: str
+    after: str | None = None
+    verdict: str = "UNSUPPORTED"
+    differences: tuple[dict[str, Any], ...] = ()
+    report: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def helper_of(tree: Path | None) -> HelperText:
+    """`generic_fault()` as it is rendered for a tree, or for the snippets' generation of the mm."""
+    from codegen.targets.c.helper import render_helper
+
+    return render_helper(_mm_api(tree))
+
+
+@cache
+def _mm_api(tree: Path | None) -> MmApi:
+    from codegen.targets.c.helper import read_mm_api
+    from codegen.targets.c.nodes import DEFAULT_MM_API
+
+    return DEFAULT_MM_API if tree is None else read_mm_api(tree)
+
+
+def helper_source(tree: Path | None) -> SourceText:
+    """The helper's C text under the name that it gets in the tree."""
+    from codegen.base.spans import SourceText
+    from codegen.targets.c.nodes import HELPER_C
+
+    return SourceText(HELPER_C, helper_of(tree).c)
+
+
+def after_unit(request: Request, source: SourceText) -> Unit:
+    """A converted file's programs; the helper's own text is inlined in them."""
+    from codegen.ir.load import load_unit
+
+    tree = request.source.tree
+    return load_unit(source, constants_of(tree), request.fixed, helper_source(tree))
+
+
+def judged(request: Request, file: CFile) -> tuple[HandlerTables, ...]:
+    """The users of handle_mm_fault() in a file, with the reason where one does not convert."""
+    return tuple(product.listed for product in converted(request, file, None))
+
+
+def converted(
+    request: Request, file: CFile, accepted: frozenset[str] | None
+) -> tuple[Product, ...]:
+    """Each handler of a file converted, parsed again from its bytes, and compared.
+
+    `accepted` are the classes of difference that count as explained; None
+    converts without comparing. A difference that is not accepted keeps the
+    text back (`after` None) and makes the verdict DIFFERS.
+    """
+    from codegen.ir.handler import HandlerRole
+    from codegen.tables.extract import list_handlers, with_refusal
+    from codegen.targets.c.convert import Conversion, convert_handler
+
+    unit = unit_of(request, file)
+    products = []
+    for listed in list_handlers(unit, file.arch):
+        if listed.role is not HandlerRole.HANDLER or listed.refusals:
+            products.append(Product(listed, file.source.text))
+            continue
+        outcome = convert_handler(unit, listed.function, _mm_api(request.source.tree))
+        if not isinstance(outcome, Conversion):
+            products.append(Product(with_refusal(listed, outcome), file.source.text))
+            continue
+        product = Product(listed, file.source.text, outcome.source.text, notes=outcome.notes)
+        if accepted is not None:
+            product = _compared(request, unit, outcome.source, product, accepted)
+        products.append(product)
+    return tuple(products)
+
+
+def _compared(
+    request: Request, unit: Unit, source: SourceText, product: Product, accepted: frozenset[str]
+) -> Product:
+    judged_pair = _judged_pair(unit, after_unit(request, source), product, accepted)
+    if judged_pair.verdict in ("EQUAL", "EXPLAINED"):
+        return judged_pair
+    return replace(judged_pair, after=None)
+
+
+def _judged_pair(
+    before: Unit, after: Unit, product: Product, accepted: frozenset[str]
+) -> Product:
+    """The product with the verdict over every pair of configurations that agree."""
+    from codegen.targets.compare.render import combined, comparison_json, comparison_text
+
+    pairs = sides(before, after, product.listed.function)
+    comparison = combined(
+        [_compare(src, tgt, accepted) for src, tgt in pairs], _classes(accepted)
+    )
+    return replace(
+        product,
+        verdict=comparison.verdict.value,
+        differences=tuple(comparison_json(comparison)["differences"]),
+        report=comparison_text(comparison),
+    )
+
+
+def _classes(accepted: frozenset[str]) -> frozenset[DifferenceClass]:
+    from codegen.targets.compare.nodes import DifferenceClass
+
+    return frozenset(DifferenceClass(name) for name in accepted)
+
+
+def _compare(src: Side, tgt: Side, accepted: frozenset[str]) -> Comparison:
+    from codegen.targets.compare.compare import compare
+
+    return compare(src, tgt, accepted=_classes(accepted))
+
+
+def sides(before: Unit, after: Unit, function: str) -> Iterator[tuple[Side, Side]]:
+    """The programs of two files that are the same handler under a common configuration.
+
+    `function` is the handler's name in `before`; `after` has it under the same
+    name, or has one handler of its own.
+    """
+    from codegen.ir.handler import HandlerRole
+    from codegen.ir.solver import PathSolver
+    from codegen.tables.mode import find_mode
+    from codegen.targets.compare.nodes import Side
+
+    def side(variant: Variant, entry: str, handler: str, label: str) -> Side:
+        mode = find_mode(variant.program, entry, handler, PathSolver())
+        return Side(variant.program, entry, mode, label)
+
+    for one in before.variants:
+        found = next(
+            (f for f in one.found if f.function == function and f.role is HandlerRole.HANDLER), None
+        )
+        if found is None:
+            continue
+        for two in after.variants:
+            if not any(_agree(a, b) for a in one.configurations for b in two.configurations):
+                continue
+            theirs = next((f for f in two.found if f.role is HandlerRole.HANDLER), None)
+            name = function if function in two.program.functions else None
+            if name is None and theirs is not None:
+                name = theirs.function
+            for entry in found.entries:
+                target = entry if entry in two.program.functions else name
+                if name is None or target is None:
+                    continue
+                yield (
+                    side(one, entry, function, before.source.path),
+                    side(two, target, name, after.source.path),
+                )
+
+
+def _agree(a: Configuration, b: Configuration) -> bool:
+    return all(b.settings.get(n, v) == v for n, v in a.settings.items())
+
+
+def simulators(
+    request: Request, file: CFile, converted_side: bool
+) -> tuple[tuple[str, str | Refusal], ...]:
+    """(name, Python text) of the simulator of each handler of a file, before or after.
+
+    A refusal stands in for the text where the handler cannot be read, or does
+    not convert.
+    """
+    from codegen.ir.handler import HandlerRole
+    from codegen.tables.extract import list_handlers
+    from codegen.targets.c.convert import Conversion, convert_handler
+    from codegen.targets.simulator.emit import emit_simulator
+
+    unit = unit_of(request, file)
+    kernel = f"linux {request.source.kernel}" if request.source.kernel else request.source.name
+    out: list[tuple[str, str | Refusal]] = []
+    for listed in list_handlers(unit, file.arch):
+        if listed.role is not HandlerRole.HANDLER:
+            continue
+        if listed.refusals:
+            out.append((file.selector, listed.refusals[0]))
+            continue
+        variant, found = _first_variant(unit, listed.function)
+        if converted_side:
+            outcome = convert_handler(unit, listed.function, _mm_api(request.source.tree))
+            if not isinstance(outcome, Conversion):
+                out.append((file.selector, outcome))
+                continue
+            after = after_unit(request, outcome.source)
+            variant = next(
+                v
+                for v in after.variants
+                if any(_agree(a, b) for a in variant.configurations for b in v.configurations)
+            )
+        text = emit_simulator(variant.program, found, title=kernel, converted=converted_side)
+        out.append((file.selector, text))
+    return tuple(out)
+
+
+def _first_variant(unit: Unit, function: str) -> tuple[Variant, Found]:
+    return next((v, f) for v in unit.variants for f in v.found if f.function == function)
+
+
+def helper_files(request: Request) -> list[ConvertedFile]:
+    """The files that a tree gains with the helper; none for a source that is no tree."""
+    from codegen.corpus.nodes import SourceKind
+    from codegen.targets.c.nodes import HELPER_C, HELPER_HEADER
+    from codegen.targets.c.write import ConvertedFile
+
+    if request.source.kind is not SourceKind.TREE:
+        return []
+    helper = helper_of(request.source.tree)
+    return [
+        ConvertedFile(HELPER_HEADER, None, helper.header),
+        ConvertedFile(HELPER_C, None, helper.c),
+    ]
+
+
+def pair_up(src: Source, tgt: Source) -> dict[str, CFile]:
+    """The files of two sources that hold the same architecture's handler, by src's path.
+
+    Raises GenfaultError where they have none in common.
+    """
+    from codegen.base.diagnostics import GenfaultError
+
+    theirs = {f.path: f for f in tgt.files}
+    by_selector = {f.selector: f for f in tgt.files}
+    partners = {}
+    for file in src.files:
+        partner = theirs.get(file.path) or by_selector.get(file.selector)
+        if partner is not None:
+            partners[file.path] = partner
+    if len(src.files) == len(tgt.files) == 1:
+        partners = {src.files[0].path: tgt.files[0]}
+    if not partners:
+        raise GenfaultError(f"{src.name} and {tgt.name} have no handler in common")
+    return partners
+
+
+def against(
+    request: Request,
+    file: CFile,
+    other: Request,
+    partners: Mapping[str, CFile],
+    accepted: frozenset[str],
+) -> tuple[Product, ...]:
+    """Each handler of a file compared with the same handler of another source."""
+    from codegen.base.diagnostics import Refusal, RefusalCode
+    from codegen.ir.handler import HandlerRole
+    from codegen.tables.extract import list_handlers, with_refusal
+
+    unit = unit_of(request, file)
+    partner = partners.get(file.path)
+    theirs = unit_of(other, partner) if partner is not None else None
+    products = []
+    for listed in list_handlers(unit, file.arch):
+        if listed.role is not HandlerRole.HANDLER:
+            continue
+        product = Product(listed, file.source.text)
+        twin = None
+        if theirs is not None and partner is not None:
+            twin = next(
+                (
+                    h
+                    for h in list_handlers(theirs, partner.arch)
+                    if h.role is HandlerRole.HANDLER
+                ),
+                None,
+            )
+        if listed.refusals or theirs is None or twin is None or twin.refusals:
+            if not listed.refusals:
+                reason = "has no counterpart that can be read in the other source"
+                refusal = Refusal(
+                    RefusalCode.NO_DANCE, reason, listed.function, listed.path, listed.line
+                )
+                refusal = twin.refusals[0] if twin is not None and twin.refusals else refusal
+                product = replace(product, listed=with_refusal(listed, refusal))
+            products.append(product)
+            continue
+        products.append(_judged_pair(unit, theirs, product, accepted))
+    return tuple(products)

@@ -73,6 +73,35 @@ def _evaluate(evaluator: Quiet, name: str) -> int | None:
     return int(value)
 
 
+_ENUM = re.compile(r"\benum\b\s*\w*\s*\{([^{}]*)\}")
+_LINE_COMMENT = re.compile(r"//[^\n]*")
+
+
+def enumerators(text: str) -> dict[str, int]:
+    """The values of the enumerators that a file itself defines.
+
+    `enum t { A, B = 4, C };` gives A 0, B 4, C 5. One whose value is no number
+    here, and those counted on from it, are left out.
+    """
+    values: dict[str, int] = {}
+    clean = _LINE_COMMENT.sub(" ", _COMMENT.sub(" ", text))
+    for body in _ENUM.findall(clean):
+        following: int | None = 0
+        for item in body.split(","):
+            name, equals, written = (part.strip() for part in item.partition("="))
+            if not name.isidentifier():
+                continue
+            if equals:
+                try:
+                    following = int(written, 0)
+                except ValueError:
+                    following = values.get(written)
+            if following is not None:
+                values[name] = following
+                following += 1
+    return values
+
+
 def merge(vocabulary: dict[str, int], tree: dict[str, int]) -> dict[str, int]:
     """The vocabulary's constants with the three families replaced by the tree's."""
     family = re.compile(rf"^{_NAME}$")

@@ -18,6 +18,7 @@ from codegen.base.spans import SourceText
 from codegen.csyntax.identifiers import words_in
 from codegen.csyntax.parse import SyntaxTree, parse
 from codegen.frontend import conditions
+from codegen.frontend.constants import enumerators
 from codegen.frontend.nodes import Configuration, ParsedFunction
 from codegen.frontend.parse import parse_function
 from codegen.frontend.preprocess import FunctionTokens, Infeasible, Preprocessor
@@ -74,6 +75,23 @@ class _Loader:
         )
         self.library = (source, preprocessor)
         self.library_names = frozenset(f.name for f in tree.functions)
+
+    def library_tested(self) -> list[dict[str, frozenset[str | None]]]:
+        """What the library's own conditionals test."""
+        if self.library is None:
+            return []
+        _, preprocessor = self.library
+        return preprocessor.tested([f.span for f in preprocessor.functions])
+
+    def library_key(self, setting: Configuration) -> tuple[object, ...]:
+        """The library's tokens under a setting: what tells two settings apart for it."""
+        if self.library is None:
+            return ()
+        _, preprocessor = self.library
+        return tuple(
+            (s.function.name, tuple(t.text for t in s.tokens))
+            for s in preprocessor.run(setting, self.library_names)
+        )
 
     def library_functions(self, setting: Configuration) -> list[tuple[ParsedFunction, SourceText]]:
         """The library's functions that are active; they must parse, we wrote them."""
@@ -189,6 +207,7 @@ def load_unit(
     """
     vocabulary = load()
     tree = parse(source)
+    constants = {**enumerators(source.text), **constants}
     preprocessor = Preprocessor(source, tree, vocabulary.macros, dict(constants))
     loader = _Loader(source, tree, vocabulary, constants, preprocessor)
     if library is not None:
@@ -198,7 +217,7 @@ def load_unit(
         return Unit(source, tree, (), (), ())
     fixed = dict(fixed or {})
     spans = _spans_that_matter(loader, reach, core, fixed)
-    tested = preprocessor.tested(spans)
+    tested = [*preprocessor.tested(spans), *loader.library_tested()]
     settings = conditions.settings(tested, fixed, ())
     groups: dict[tuple[object, ...], tuple[list[Configuration], list[FunctionTokens]]] = {}
     matter = {f.name for f in tree.functions if f.span in spans}
@@ -211,7 +230,7 @@ def load_unit(
             (s.function.name, tuple(t.text for t in s.tokens))
             for s in streams
             if s.function.name in matter
-        )
+        ) + loader.library_key(_with_fixed(setting, fixed))
         groups.setdefault(key, ([], streams))[0].append(setting)
     variants: list[Variant] = []
     for configurations, streams in groups.values():

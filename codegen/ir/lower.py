@@ -102,7 +102,7 @@ class _Lowering:
         self.temporaries = 0
         self.breaks: list[str] = []
         self.continues: list[str] = []
-        self.switches: list[dict[str, list[tuple[Expr | None, str]]]] = []
+        self.switches: list[dict[str, list[tuple[Expr | None, str, str]]]] = []
         self.distinct: list[tuple[Expr, ...]] = []
         self.returns = types.VOID
         self.here = function.span
@@ -145,6 +145,7 @@ class _Lowering:
             self.function.span,
             self.source,
             distinct=tuple(self.distinct),
+            is_static=self.function.is_static,
         )
 
     def _last_span(self) -> Span:
@@ -187,10 +188,16 @@ class _Lowering:
         self.block.instructions.append(instruction)
 
     def _branch(
-        self, condition: Expr, then: str, otherwise: str, span: Span, written: bool = True
+        self,
+        condition: Expr,
+        then: str,
+        otherwise: str,
+        span: Span,
+        written: bool = True,
+        words: str | None = None,
     ) -> None:
         if self.block.terminator is None:
-            self.block.terminator = Branch(condition, then, otherwise, span, written)
+            self.block.terminator = Branch(condition, then, otherwise, span, written, words)
 
     def _temporary(self, ctype: CType) -> Local:
         self.temporaries += 1
@@ -230,10 +237,23 @@ class _Lowering:
             max(tokens[i].span.end, tokens[start].span.end),
         )
 
+    def _head_behind(self, body: Any) -> Span:
+        """What stands between the parentheses behind a compound statement."""
+        tokens = self.function.tokens
+        end, depth = self._index_of(body), 0
+        while end < len(tokens):
+            depth += (tokens[end].text == "{") - (tokens[end].text == "}")
+            if depth == 0:
+                break
+            end += 1
+        return self._in_parentheses(end, body)
+
     def _head_span(self, node: Any) -> Span:
         """What stands between the parentheses behind the keyword at `node`."""
+        return self._in_parentheses(self._index_of(node), node)
+
+    def _in_parentheses(self, start: int, node: Any) -> Span:
         tokens = self.function.tokens
-        start = self._index_of(node)
         while start < len(tokens) and tokens[start].text != "(":
             start += 1
         depth, end = 0, start
@@ -406,7 +426,14 @@ class _Lowering:
         if cond is None:
             self._jump(top)
         else:
-            self._condition(cond, top, done, self._span(cond))
+            match node:
+                case c_ast.While():
+                    span, written = self._head_span(node), True
+                case c_ast.DoWhile() if isinstance(body, c_ast.Compound):
+                    span, written = self._head_behind(body), True
+                case _:
+                    span, written = self._span(cond), False
+            self._condition(cond, top, done, span, written)
         self._start(done)
         self.scopes.pop()
 
@@ -416,7 +443,10 @@ class _Lowering:
         subject = self._temporary(types.promote(value.type))
         self._emit(Assign(subject, _cast(value, subject.type), span))
         head, done = self.block, self._new_label()
-        cases: list[tuple[Expr | None, str]] = []
+        cases: list[tuple[Expr | None, str, str]] = []
+        asked = " ".join(self.source.slice(span).split())
+        if not asked.replace("_", "a").isalnum() and not asked.endswith(")"):
+            asked = f"({asked})"
         self.switches.append({"cases": cases})
         self.breaks.append(done)
         self._start(self._new_label())
@@ -424,15 +454,16 @@ class _Lowering:
         self._jump(done)
         self.breaks.pop()
         self.switches.pop()
-        self.distinct.append(tuple(c for c, _ in cases if c is not None))
-        default = next((label for value_, label in cases if value_ is None), done)
+        self.distinct.append(tuple(c for c, _, _ in cases if c is not None))
+        default = next((label for value_, label, _ in cases if value_ is None), done)
         self.block = head
-        for constant, label in cases:
+        for constant, label, written in cases:
             if constant is None:
                 continue
             following = self._new_label()
             test = self._binary("==", subject, constant)
-            self._branch(test, label, following, span, written=False)
+            words = f"{asked} == {written}"
+            self._branch(test, label, following, span, written=False, words=words)
             self._insert_after(head, following)
             head = self.block
         self._jump(default)
@@ -447,10 +478,24 @@ class _Lowering:
             raise self._refuse("case", "stands outside of a switch")
         label = self._new_label()
         constant = None if isinstance(node, c_ast.Default) else self._value(node.expr)
-        self.switches[-1]["cases"].append((constant, label))
+        self.switches[-1]["cases"].append((constant, label, self._case_words(node)))
         self._continue_at(label)
         for item in node.stmts or ():
             self._statement(item)
+
+    def _case_words(self, node: Any) -> str:
+        """What stands between `case` and `:`, a macro by its name."""
+        if isinstance(node, c_ast.Default):
+            return ""
+        tokens = self.function.tokens
+        first = self._index_of(node.expr)
+        while first and tokens[first - 1].text != "case":
+            first -= 1
+        end = first
+        while end + 1 < len(tokens) and tokens[end + 1].text != ":":
+            end += 1
+        written = Span(tokens[first].span.start, max(tokens[end].span.end, tokens[first].span.end))
+        return " ".join(self.source.slice(written).split())
 
     # -- conditions ----------------------------------------------------------
 
@@ -672,7 +717,7 @@ class _Lowering:
         result = self._temporary(types.INT)
         then, otherwise, done = self._new_label(), self._new_label(), self._new_label()
         span = self._span(node)
-        self._condition(node, then, otherwise, span)
+        self._condition(node, then, otherwise, span, written=False)
         for label, number in ((then, 1), (otherwise, 0)):
             self._start(label)
             self._emit(Assign(result, Literal(number, types.INT), span))
@@ -700,9 +745,9 @@ class _Lowering:
         labels = [self._new_label() for _ in range(3)]
         span = self._span(node)
         if same:
-            self._branch(condition, labels[0], labels[1], span)
+            self._branch(condition, labels[0], labels[1], span, written=False)
         else:
-            self._condition(node.cond, labels[0], labels[1], span)
+            self._condition(node.cond, labels[0], labels[1], span, written=False)
         self._start(labels[0])
         then = condition if same else self._value(node.iftrue)
         then_block = self.block

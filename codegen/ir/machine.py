@@ -12,8 +12,10 @@ mm answers as `environment.py` says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 from codegen.base.spans import Span
 from codegen.ir import environment as env
@@ -42,8 +44,15 @@ from codegen.ir.nodes import (
     Text,
     Unary,
 )
+from codegen.ir.live import joins, live_before, order
 from codegen.ir.printer import place_text
-from codegen.ir.program import Program, Taken, is_signal_code, is_signal_number
+from codegen.ir.program import (
+    Program,
+    Taken,
+    is_signal_code,
+    is_signal_number,
+    subexpressions,
+)
 from codegen.ir.solver import PathSolver, ResourceBound
 from codegen.ir.terms import (
     FALSE,
@@ -69,6 +78,7 @@ from codegen.ir.terms import (
     number,
     object_address,
     shift,
+    substitute,
     symbol,
     text,
     truth,
@@ -77,6 +87,7 @@ from codegen.ir.trace import Decision, End, Event, EventKind, Path
 from codegen.ir.types import CType
 from codegen.ir.vocabulary import Role
 
+ANSWERS = frozenset({EventKind.SIGNAL, EventKind.OOM, EventKind.KERNEL, EventKind.BUG})
 MAX_STEPS = 20_000
 MAX_PATHS = 20_000
 
@@ -115,18 +126,66 @@ class State:
     outcome_at: int = -1
     vmas: dict[int, bool] = field(default_factory=dict)
     retrying: bool = False
+    others: tuple[tuple[Decision, ...], ...] = ()
 
     def likeness(self) -> object:
-        """What makes two states alike: where they stand, and every place but temporaries."""
-        alive = {f.number for f in self.frames}
+        """What makes two states alike: where they stand, what will still be read, what was seen.
+
+        Of what happened, only the answers count (signals, OOM, the kernel's
+        routine), not prints and the like.
+        """
+        alive = {f.number: live_before(f.function)[f.label, f.index] for f in self.frames}
         places = frozenset(
             (place, value)
             for place, value in self.memory.items()
-            if place.op != "local"
-            or (place.payload[0] in alive and not place.payload[1].startswith("%"))  # type: ignore[index]
+            if place.op != "local" or place.payload[1] in alive.get(place.payload[0], ())  # type: ignore[index]
         )
-        position = tuple((f.function.name, f.label, f.index, f.number) for f in self.frames)
-        return position, places, frozenset(self.versions.items()), self.lock_depth
+        return (
+            tuple((f.function.name, f.label, f.index, f.number) for f in self.frames),
+            places,
+            frozenset(self.versions.items()),
+            tuple((e.kind, e.name, e.args, e.parts) for e in self.trace if e.kind in ANSWERS),
+            (self.acquired, self.faults, self.lock_depth, self.vma_locked, self.retrying),
+            (self.outcome, self.outcome_at >= 0, self.flags, frozenset(self.vmas)),
+        )
+
+    def place(self) -> tuple[tuple[int, int], ...]:
+        """How far the state has come; what runs ahead of another state compares greater."""
+        ahead = (1 << 30, 0)
+        return (*((order(f.function)[f.label], f.index) for f in self.frames), ahead)
+
+    def ways(self) -> tuple[tuple[Decision, ...], ...]:
+        """The decisions on each way that led here."""
+        return (self.decisions, *self.others)
+
+    def absorb(self, twin: State) -> None:
+        """Becomes what this state and one that is alike have in common."""
+        theirs = set(twin.facts)
+        self.facts = tuple(f for f in self.facts if f in theirs)
+        if len(twin.trace) > len(self.trace):
+            self.trace, self.outcome_at = twin.trace, twin.outcome_at
+        self.epoch = max(self.epoch, twin.epoch)
+        self.frame_count = max(self.frame_count, twin.frame_count)
+        self.steps = max(self.steps, twin.steps)
+        self.decisions, *others = _without_needless((*self.ways(), *twin.ways()))
+        self.others = tuple(others)
+
+    def decide(self, decision: Decision) -> None:
+        """Notes a branch that was taken; what led here and can not lead there is forgotten."""
+        if not self.others:
+            self.decisions = (*self.decisions, decision)
+            return
+        condition, taken = decision.condition, decision.taken
+        kept = [
+            (*way, decision)
+            for way in self.ways()
+            if not any(d.condition is condition and d.taken is not taken for d in way)
+        ]
+        if kept:
+            self.decisions, *others = kept
+            self.others = tuple(others)
+        else:
+            self.decisions, self.others = (*self.decisions, decision), ()
 
     def copy(self) -> State:
         return State(
@@ -148,7 +207,30 @@ class State:
             self.outcome_at,
             dict(self.vmas),
             self.retrying,
+            self.others,
         )
+
+
+def _without_needless(
+    ways: Sequence[tuple[Decision, ...]],
+) -> list[tuple[Decision, ...]]:
+    """Two ways that differ in one decision only are one way without it."""
+    found = {frozenset((d.condition, d.taken) for d in w): w for w in ways}
+    changed = True
+    while changed:
+        changed = False
+        for key, way in list(found.items()):
+            if key not in found:
+                continue
+            for condition, taken in key:
+                twin = (key - {(condition, taken)}) | {(condition, not taken)}
+                if twin in found:
+                    del found[key], found[twin]
+                    shorter = tuple(d for d in way if d.condition is not condition)
+                    found.setdefault(key - {(condition, taken)}, shorter)
+                    changed = True
+                    break
+    return list(found.values())
 
 
 class _Pause(Exception):
@@ -190,9 +272,16 @@ class Machine:
         self.handler = handler or entry
         self._pausing: frozenset[Role] = frozenset()
         self._paused: list[State] = []
+        self._merging = False
         self.spelling: dict[Term, str] = {}
-        self.spans: dict[Term, Span] = {}
+        self.names: dict[Term, str] = {}
+        # Where the handler asks a condition last, or calls what asks it.
+        self.asked: dict[Term, Span] = {}
+        self.called: dict[Term, Span] = {}
+        # What the handler is called with.
+        self.given: dict[str, set[Term]] = {}
         self.user = env.truth_symbol("user_mode(regs)")
+        self.mode = mode if mode is not None else self.user
         self.axioms: tuple[Term, ...] = ()
         if mode is not None and mode is not self.user:
             same = disjoin(conjoin(self.user, mode), conjoin(negate(self.user), negate(mode)))
@@ -239,26 +328,57 @@ class Machine:
         return tuple(facts)
 
     def states_before(self, roles: frozenset[Role], states: Sequence[State] = ()) -> list[State]:
-        """The states in which a word of one of `roles` comes next, those that look alike told once.
-
-        Two states look alike if every place that is still there holds the
-        same; what led to them is then no longer needed, and the facts that
-        both have are kept.
-        """
+        """The states in which a word of one of `roles` comes next, those that are alike told once."""
         self._pausing, self._paused = roles, []
-        for _ in self.run(states):
+        for _ in self.run_merged(states):
             pass
         self._pausing = frozenset()
         merged: dict[object, State] = {}
         for state in self._paused:
-            key = state.likeness()
-            twin = merged.get(key)
-            if twin is None:
-                merged[key] = state
-            else:
-                theirs = set(state.facts)
-                twin.facts = tuple(f for f in twin.facts if f in theirs)
+            twin = merged.setdefault(state.likeness(), state)
+            if twin is not state:
+                twin.absorb(state)
         return list(merged.values())
+
+    def run_merged(self, states: Sequence[State] = ()) -> Iterator[Path]:
+        """Every feasible path, states that meet and are alike followed once (house plan, section 4).
+
+        Who lags behind runs first, so that what can meet does. A path has a
+        list of ways then, each a list of decisions. Raises ResourceBound like
+        `run()`.
+        """
+        waiting: list[tuple[tuple[tuple[int, int], ...], int, object, State]] = []
+        alike: dict[object, State] = {}
+        serial = count = 0
+
+        def wait(state: State) -> None:
+            nonlocal serial
+            key = state.likeness()
+            twin = alike.setdefault(key, state)
+            if twin is state:
+                serial += 1
+                heappush(waiting, (state.place(), serial, key, state))
+            else:
+                twin.absorb(state)
+
+        self._merging = True
+        try:
+            for state in [s.copy() for s in states] or [self.start()]:
+                wait(state)
+            while waiting:
+                _, _, key, state = heappop(waiting)
+                del alike[key]
+                for result in self._advance(state):
+                    if isinstance(result, State):
+                        wait(result)
+                        continue
+                    count += 1
+                    if count > MAX_PATHS:
+                        raise ResourceBound(f"more than {MAX_PATHS} paths")
+                    if result.end is not End.CUT:
+                        yield result
+        finally:
+            self._merging = False
 
     def run(self, states: Sequence[State] = ()) -> Iterator[Path]:
         """Every feasible path, depth first, the taken side of a branch first.
@@ -308,6 +428,11 @@ class Machine:
                             return states
                     case Return() as ending:
                         self._return(state, ending)
+                        if self._merging:
+                            return [state]
+                        continue
+                if self._merging and frame.label in joins(frame.function):
+                    return [state]
         except _Pause:
             self._paused.append(state)
             return []
@@ -329,14 +454,14 @@ class Machine:
             max(state.outcome_at, 0),
             state.outcome,
             bool(state.vmas),
+            state.ways(),
         )
 
     def _branch(self, state: State, branch: Branch) -> list[State | Path] | None:
         frame = state.frames[-1]
-        condition = truth(self._eval(state, branch.condition))
-        own = frame.function.name == self.handler and branch.written
-        if own and not condition.is_constant:
-            self._spell(condition, branch.span)
+        condition = self._as_asked(state, truth(self._eval(state, branch.condition)))
+        if not condition.is_constant:
+            self._spell(state, condition, branch)
         self._kernel_seen(state, branch.condition, branch.span)
         if state.frames[-1] is not frame:
             return None
@@ -351,21 +476,86 @@ class Machine:
             way.facts = (*way.facts, fact)
             inverted = condition.op == "lnot"
             atom = condition.args[0] if inverted else condition
-            decision = Decision(atom, taken != inverted, branch.span, len(way.frames) - 1, inverted)
-            way.decisions = (*way.decisions, decision)
+            place = self._place_in_file(way, branch.span)
+            decision = Decision(atom, taken != inverted, place, len(way.frames) - 1, inverted)
+            way.decide(decision)
             top = way.frames[-1]
             top.label, top.index = target, 0
             states.append(way)
         return states
 
-    def _spell(self, condition: Term, span: Span) -> None:
-        """Remembers how the handler itself wrote a condition."""
-        source = self.entry.source
-        if span.end <= len(source.text) and condition not in self.spelling:
-            written = " ".join(source.slice(span).split())
+    def _place_in_file(self, state: State, span: Span) -> Span:
+        """The span, or where the file calls the function of another text that it stands in."""
+        frames = state.frames
+        for inner, frame in zip(reversed(frames), [*reversed(frames[:-1]), None], strict=True):
+            if inner.function.source is self.program.source or frame is None:
+                break
+            span = inner.span
+        return span
+
+    def _spell(self, state: State, condition: Term, branch: Branch) -> None:
+        """Remembers how the handler itself wrote a condition, or a helper in its words."""
+        frame = state.frames[-1]
+        source = frame.function.source
+        if source is not self.program.source:
+            return
+        atom = condition.args[0] if condition.op == "lnot" else condition
+        own = frame.function.name == self.handler
+        if not own:
+            self.called[atom] = self._in_handler(state, branch.span)
+        elif branch.span.start >= self.asked.get(atom, branch.span).start:
+            self.asked[atom] = branch.span
+        if condition in self.spelling or not (own or self._in_handlers_words(state, branch)):
+            return
+        if branch.words is not None:
+            self.spelling[condition] = branch.words
+        elif branch.written and branch.span.end <= len(source.text):
+            written = " ".join(source.slice(branch.span).split())
             if "/*" not in written and "//" not in written:
                 self.spelling[condition] = _without_hint(written)
-                self.spans[condition] = span
+
+    def _in_handler(self, state: State, span: Span) -> Span:
+        """The span, or where the handler calls the helper that it stands in."""
+        for inner, frame in zip(state.frames[::-1], state.frames[-2::-1], strict=False):
+            if inner.function.name == self.handler:
+                break
+            if frame.function.name == self.handler:
+                return inner.span
+        return span
+
+    def _in_handlers_words(self, state: State, branch: Branch) -> bool:
+        """Whether a helper's locals in a condition are called and hold what the handler's do."""
+        frame = state.frames[-1]
+        outer = next((f for f in state.frames if f.function.name == self.handler), None)
+        if outer is None:
+            return False
+        for part in subexpressions(branch.condition):
+            if isinstance(part, Local) and not part.name.startswith("%"):
+                mine = state.memory.get(local_address(frame.number, part.name))
+                theirs = state.memory.get(local_address(outer.number, part.name))
+                if mine is None or theirs is None:
+                    return False
+                if mine is not theirs and truth(mine) is not truth(theirs):
+                    return False
+            elif isinstance(part, Local) and branch.words is None:
+                return False
+        return True
+
+    def _name(self, state: State, target: LValue, value: Term) -> None:
+        """Remembers which of the handler's locals holds a value that has no name of its own."""
+        if not isinstance(target, Local) or target.name.startswith("%"):
+            return
+        if state.frames[-1].function.name != self.handler or value.op in _PLAIN:
+            return
+        while value.op in ("zext", "sext", "trunc"):
+            value = value.args[0]
+        if value.op not in _PLAIN and not (value.op == "sym" and str(value.payload).isidentifier()):
+            self.names.setdefault(value, target.name)
+
+    @property
+    def words(self) -> Mapping[Term, str]:
+        """How to write terms as the handler does: its conditions, and the names of its locals."""
+        return ChainMap(self.spelling, self.names)
 
     def _fork(self, state: State, forks: list[Fork]) -> list[State | Path]:
         """Follows each answer of the world that fits the facts."""
@@ -384,7 +574,7 @@ class Machine:
                     span = way.frames[-1].span
                     taken = new[0] is atom
                     decision = Decision(atom, taken, span, len(way.frames) - 1)
-                    way.decisions = (*way.decisions, decision)
+                    way.decide(decision)
             try:
                 update(way)
             except _Stop as stop:
@@ -446,11 +636,13 @@ class Machine:
     def _assign(self, state: State, instruction: Assign) -> None:
         value = self._eval(state, instruction.value)
         place = self._place(state, instruction.target)
+        self._name(state, instruction.target, value)
         self._store(state, place, value, instruction.span)
         self._kernel_seen(state, instruction.value, instruction.span)
 
     def _set_local(self, state: State, local: Local, value: Term) -> None:
         place = local_address(state.frames[-1].number, local.name)
+        self._name(state, local, value)
         if local.type.boolean:
             value = number(truth(value), local.type.bits)
         state.memory[place] = extend(value, local.type.bits or 64, True)
@@ -472,7 +664,9 @@ class Machine:
             case AddressOf():
                 return self._place(state, expr.target)
             case Cast():
-                return _convert(self._eval(state, expr.operand), expr.operand.type, expr.type)
+                value = self._eval(state, expr.operand)
+                self._narrowed(state, value, expr.type.bits)
+                return _convert(value, expr.operand.type, expr.type)
             case Unary():
                 value = self._eval(state, expr.operand)
                 if expr.op == "!":
@@ -511,6 +705,8 @@ class Machine:
             self._int_mask(state, expr, left, right)
         left = extend(left, ctype.bits, expr.left.type.signed)
         right = extend(right, ctype.bits, expr.right.type.signed)
+        if op in ("==", "!="):
+            self._one_of_several(state, left, right)
         match op:
             case "==":
                 return number(equal(left, right), 32)
@@ -533,20 +729,59 @@ class Machine:
                 raise AssertionError(f"no operator {op}")
 
     def _int_mask(self, state: State, expr: Binary, left: Term, right: Term) -> None:
-        """A header's constant that masks an `int` is one: `int error_code & FAULT_CODE_WRITE`."""
+        """A header's constant that masks an `int` is one: `int error_code & FAULT_CODE_WRITE`.
+
+        Nor is a mask 0: nobody asks for no bit at all.
+        """
         for mask, other in ((right, expr.left.type), (left, expr.right.type)):
-            name = mask.payload
-            if (
-                mask.op == "sym"
-                and isinstance(name, str)
-                and name.isupper()
-                and mask.bits == types.LONG_BITS
-                and other.known
-                and other.bits == types.INT_BITS
-            ):
-                fits = less(mask, integer(1 << (types.INT_BITS - 1), types.LONG_BITS), False)
-                if fits not in state.facts:
-                    state.facts = (*state.facts, fits)
+            narrow = other.known and other.bits == types.INT_BITS
+            self._is_mask(state, mask, narrow)
+
+    def _is_mask(self, state: State, mask: Term, narrow: bool) -> None:
+        if mask.op == "or":
+            for part in mask.args:
+                self._is_mask(state, part, narrow)
+        elif _is_opaque_mask(mask):
+            facts = [truth(mask)]
+            if narrow:
+                limit = integer(1 << (types.INT_BITS - 1), types.LONG_BITS)
+                facts.append(less(mask, limit, False))
+            state.facts += tuple(f for f in facts if f not in state.facts)
+
+    def _one_of_several(self, state: State, left: Term, right: Term) -> None:
+        """`(x & (A | B)) == A` asks for A and not B, so the two have no bit in common."""
+        for masked, one in ((left, right), (right, left)):
+            if masked.op != "and" or not _is_opaque_mask(one):
+                continue
+            masks = [m for side in masked.args for m in _alternatives(side)]
+            if one not in masks:
+                continue
+            for other in masks:
+                if other is not one and _is_opaque_mask(other):
+                    common = arithmetic("and", one, other)
+                    apart = negate(truth(common))
+                    if apart not in state.facts:
+                        state.facts = (*state.facts, apart)
+
+    def _narrowed(self, state: State, value: Term, bits: int) -> None:
+        """`int is_write = error_code & DSISR_ISSTORE` keeps the bit, or it would be no use."""
+        if bits == types.INT_BITS < value.bits and value.op == "and":
+            for mask in value.args:
+                self._is_mask(state, mask, narrow=True)
+
+    def _as_asked(self, state: State, condition: Term) -> Term:
+        """Whether a masked value that was narrowed is 0 is asked of the value itself."""
+        inner = condition.args[0] if condition.op == "lnot" else condition
+        if inner.op != "eq" or inner.args[0].op != "trunc" or not inner.args[1].is_constant:
+            return condition
+        wide = inner.args[0].args[0]
+        limit = integer(1 << (types.INT_BITS - 1), types.LONG_BITS)
+        if inner.args[1].value or wide.op != "and" or inner.args[0].bits != types.INT_BITS:
+            return condition
+        if not any(less(mask, limit, False) in state.facts for mask in wide.args):
+            return condition
+        again = negate(truth(wide))
+        return negate(again) if condition.op == "lnot" else again
 
     def _pure(self, state: State, expr: PureCall) -> Term:
         args = tuple(self._eval(state, a) for a in expr.args)
@@ -576,6 +811,8 @@ class Machine:
                 value = number(truth(value), param.type.bits)
             place = local_address(number_, param.name)
             state.memory[place] = extend(value, param.type.bits or 64, False)
+            if function.name == self.handler:
+                self.given.setdefault(param.name, set()).add(value)
 
     def _return(self, state: State, ending: Return) -> None:
         value = None if ending.value is None else self._eval(state, ending.value)
@@ -670,9 +907,25 @@ class Machine:
             if str(root.payload).startswith("vma#"):
                 continue
             state.versions[root] = state.versions.get(root, 0) + 1
+            self._keep_mode(state, root)
             for place in [p for p in state.memory if p is not root and _root(p) is root]:
                 if place.payload not in ("mm", "active_mm"):
                     del state.memory[place]
+
+    def _keep_mode(self, state: State, root: Term) -> None:
+        """The mode never changes: what now stands in the registers says the same as before."""
+        inside = f"{root.payload}->"
+        anew = {
+            t: symbol(f"{t.payload}@{state.versions[root]}", t.bits)
+            for t in self.mode.walk()
+            if t.op == "sym" and str(t.payload).startswith(inside)
+        }
+        if anew:
+            mode = substitute(self.mode, anew)
+            state.facts += (
+                disjoin(negate(mode), self.user),
+                disjoin(negate(self.user), mode),
+            )
 
     def _unknown(self, state: State, instruction: Call, args: list[Term]) -> list[Fork] | None:
         """A word that is not in the vocabulary: a signal by its shape, else an effect."""
@@ -813,8 +1066,6 @@ class Machine:
         """In the tables, looking the exception table up is already the kernel's routine."""
         if not self.plan.skip_kernel or state.outcome_at < 0:
             return
-        from codegen.ir.program import subexpressions
-
         for part in subexpressions(expr):
             if isinstance(part, PureCall) and self.program.role(part.name) is Role.KERNEL_READS:
                 args = tuple(self._eval(state, a) for a in part.args)
@@ -1028,7 +1279,9 @@ class Machine:
         ordinal = state.acquired
         address = args[1] if len(args) > 1 else symbol("address", 64)
         found = env.truth_symbol(f"vma_found#{ordinal}")
-        planned = self.plan.outcome if state.outcome is None and state.faults == 0 else None
+        # A second lookup under another lock meets what the first one met.
+        again = state.outcome in (None, Outcome.STACK_GROWTH_FAILURE)
+        planned = self.plan.outcome if again and state.faults == 0 else None
         covers = None
         if planned is Outcome.STACK_GROWTH_FAILURE:
             covers = False
@@ -1145,6 +1398,8 @@ class Machine:
 
 BEFORE_FAULT = (Outcome.NO_VMA, Outcome.STACK_GROWTH_FAILURE, Outcome.ACCESS_DENIED)
 _SEMAPHORES = frozenset({"mmap_sem", "mmap_lock"})
+# Terms that are best named by what they are.
+_PLAIN = frozenset({"int", "object", "local", "field", "index", "text"})
 _PLAIN_ROLE = {
     Role.SEM_LOCK: Role.LOCK,
     Role.SEM_TRYLOCK: Role.TRYLOCK,
@@ -1152,6 +1407,26 @@ _PLAIN_ROLE = {
     Role.SEM_UNLOCK: Role.UNLOCK,
 }
 _ARITHMETIC = {"+": "add", "-": "sub", "*": "mul", "&": "and", "|": "or", "^": "xor"}
+
+
+def _is_opaque_mask(term: Term) -> bool:
+    """Whether the term is a constant of some header that is only known by its name."""
+    name = term.payload
+    return (
+        term.op == "sym"
+        and isinstance(name, str)
+        and name.isupper()
+        and term.bits == types.LONG_BITS
+    )
+
+
+def _alternatives(term: Term) -> Iterator[Term]:
+    """The operands of `a | b | c`."""
+    if term.op == "or":
+        for part in term.args:
+            yield from _alternatives(part)
+    else:
+        yield term
 
 
 def _root(place: Term) -> Term:

@@ -170,13 +170,17 @@ class Jump:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """`written` is False where `span` is not the condition's own text (a switch, part of an `&&`)."""
+    """`written` is False where `span` is not the condition's own text (a switch, part of an `&&`).
+
+    `words` are the source's then, where they can be told: `cause == EXC_LOAD` of a switch.
+    """
 
     condition: Expr
     then: str
     otherwise: str
     span: Span
     written: bool = True
+    words: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +217,7 @@ class Function:
     source: SourceText = field(repr=False, compare=False)
     entry: str = ".entry"
     distinct: tuple[tuple[Expr, ...], ...] = ()
+    is_static: bool = False
 
     @cached_property
     def block_map(self) -> dict[str, Block]:

@@ -9,7 +9,7 @@ out where `ordinals` is off, as in the tables, which describe one pass only.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from codegen.ir.nodes import (
     AddressOf,
@@ -35,7 +35,7 @@ from codegen.ir.nodes import (
     Text,
     Unary,
 )
-from codegen.ir.terms import Term
+from codegen.ir.terms import Term, negate
 
 _ORDINAL = re.compile(r"[#@]\d+")
 
@@ -73,6 +73,14 @@ def term_text(term: Term, spelling: Spelling | None = None, ordinals: bool = Fal
     return text if ordinals else _ORDINAL.sub("", text)
 
 
+def guard_text(conditions: Sequence[Term], spelling: Spelling | None = None) -> str:
+    """Conditions that must all hold, joined by `&&`, bracketed as a person would."""
+    texts = list(dict.fromkeys(term_text(c, spelling) for c in conditions))
+    if len(texts) > 1:
+        texts = [f"({t})" if "||" in t or " ? " in t else t for t in texts]
+    return " && ".join(texts)
+
+
 def condition_text(term: Term, spelling: Spelling | None = None, ordinals: bool = False) -> str:
     """A truth value as a C condition."""
     return term_text(term, spelling, ordinals)
@@ -99,6 +107,11 @@ class _Printer:
         return text if own >= level else f"({text})"
 
     def _print(self, term: Term) -> tuple[int, str]:
+        if term.bits == 1 and (spelled := self.spelling.get(negate(term))) is not None:
+            opposite = _opposite(spelled)
+            if opposite is not None:
+                return (_UNARY if _is_word(opposite) else 9), opposite
+            return _UNARY, f"!{spelled}" if _is_word(spelled) else f"!({spelled})"
         match term.op:
             case "int":
                 return _PRIMARY, self._constant(term)
@@ -116,7 +129,11 @@ class _Printer:
             case "lnot":
                 return self._negation(term.args[0])
             case "zext" | "sext" | "trunc":
-                return self._print(term.args[0])
+                inner = term.args[0]
+                spelled = self.spelling.get(inner)
+                if spelled is not None:
+                    return (_PRIMARY if _is_word(spelled) else 0), spelled
+                return self._print(inner)
             case "not":
                 return _UNARY, f"~{self._at(term.args[0], _UNARY)}"
             case "neg":
@@ -136,7 +153,7 @@ class _Printer:
                     return _UNARY, f"!{self._at(term.args[0], _UNARY)}"
         level, operator = _PRECEDENCE[term.op]
         left, right = term.args
-        if term.op == "eq" and left.is_constant:
+        if term.op == "eq" and _is_like_constant(left) and not right.is_constant:
             left, right = right, left
         inner = level
         if level in (6, 7, 8):
@@ -145,11 +162,15 @@ class _Printer:
 
     def _negation(self, inner: Term) -> tuple[int, str]:
         spelled = self.spelling.get(inner)
+        if spelled is not None:
+            opposite = _opposite(spelled)
+            if opposite is not None:
+                return 9, opposite
         if spelled is None and inner.op == "eq":
             left, right = inner.args
             if right.is_constant and right.value == 0 and right.name is None:
                 return self._print(left) if left not in self.spelling else (0, self.show(left))
-            if left.is_constant:
+            if _is_like_constant(left) and not right.is_constant:
                 left, right = right, left
             return 9, f"{self._at(left, 10)} != {self._at(right, 10)}"
         if spelled is None and inner.op in ("ult", "slt"):
@@ -183,6 +204,51 @@ class _Printer:
                 return f"{self._at(base, _PRIMARY)}[{self.show(index)}]"
             case _:
                 return f"*{self._at(place, _UNARY)}"
+
+
+def _is_like_constant(term: Term) -> bool:
+    """A number, or a name that a header gives one to: it stands on the right of a comparison."""
+    while term.op in ("zext", "sext", "trunc"):
+        term = term.args[0]
+    return term.is_constant or (term.op == "sym" and str(term.payload).isupper())
+
+
+_OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+_COMPARES = re.compile(r"(?<![<>=!&|])(==|!=|<=|>=|<|>)(?![<>=])")
+
+
+def _opposite(text: str) -> str | None:
+    """The source's own words, negated: `!x` for `x`, `a != b` for `a == b`; None if that is unclear."""
+    if text.startswith("!") and _is_word(text[1:]):
+        return text[1:]
+    if text.startswith("!(") and text.endswith(")") and _is_word(text[1:]):
+        return _inside(text[1:])
+    text = _inside(text)
+    top = _top_level(text)
+    if any(c in top for c in "&|?"):
+        return None
+    found = _COMPARES.findall(top)
+    if len(found) != 1 or top.count(found[0]) != 1:
+        return None
+    at = top.index(found[0])
+    return text[:at] + _OPPOSITE[found[0]] + text[at + len(found[0]) :]
+
+
+def _inside(text: str) -> str:
+    """`x == y` for `(x == y)`."""
+    while text.startswith("(") and text.endswith(")") and not _top_level(text).strip():
+        text = text[1:-1].strip()
+    return text
+
+
+def _top_level(text: str) -> str:
+    """The text with blanks for what stands in parentheses, these included."""
+    out, depth = [], 0
+    for c in text:
+        depth += c in "(["
+        out.append(c if depth == 0 and c not in ")]" else " ")
+        depth -= c in ")]"
+    return "".join(out)
 
 
 def _is_word(text: str) -> bool:

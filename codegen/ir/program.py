@@ -306,14 +306,36 @@ class Program:
 
     def writes_objects(self, name: str) -> bool:
         """Whether an OPAQUE function may write what its pointer arguments point to."""
-        for n in {name, *self._callees(name)}:
-            function = self.functions[n]
-            if any(not isinstance(t, Local) for t in _targets(function)):
+        return any(self._writes_what_it_gets(n) for n in {name, *self._callees(name)})
+
+    def _writes_what_it_gets(self, name: str) -> bool:
+        """Whether the function itself stores through a pointer parameter, or hands one on.
+
+        A local that takes a parameter's value points where the parameter does;
+        what is loaded from the object (`regs->pc`) points elsewhere.
+        """
+        function = self.functions[name]
+        pointing = {p.name for p in function.params if p.type.pointer or p.type.record}
+        before = -1
+        while before != len(pointing):
+            before = len(pointing)
+            for block in function.blocks:
+                for i in block.instructions:
+                    if (
+                        isinstance(i, Assign)
+                        and isinstance(i.target, Local)
+                        and _points(i.value, pointing)
+                    ):
+                        pointing.add(i.target.name)
+        for target in _targets(function):
+            if isinstance(target, (Field, Index, Deref)) and _points(target.base, pointing):
                 return True
-            for call in calls_of(function):
-                if call.name not in self.functions and self.role(call.name) is None:
-                    return True
-        return False
+        return any(
+            call.name not in self.functions
+            and self.role(call.name) is None
+            and any(_points(a, pointing) for a in call.args)
+            for call in calls_of(function)
+        )
 
     def may_return(self, name: str) -> bool:
         """Whether control can come back from the function."""
@@ -344,6 +366,27 @@ class Program:
 
 _CODE_NAMES = frozenset({"code", "si_code"})
 _NUMBER_NAMES = frozenset({"sig", "signo", "signr", "si_signo", "signal"})
+
+
+def _points(expr: Expr, pointing: set[str]) -> bool:
+    """Whether the value is an address in an object that one of the `pointing` locals points to."""
+    match expr:
+        case Local(name=name):
+            return name in pointing or name == "current"
+        case Global(name=name):
+            return name == "current"
+        case Cast(operand=inner):
+            return _points(inner, pointing)
+        case AddressOf(target=Field(base=base) | Index(base=base) | Deref(base=base)):
+            return _points(base, pointing)
+        case AddressOf(target=Local(name=name)):
+            return name in pointing
+        case Binary(left=left, right=right):
+            return _points(left, pointing) or _points(right, pointing)
+        case Conditional(then=then, otherwise=otherwise):
+            return _points(then, pointing) or _points(otherwise, pointing)
+        case _:
+            return False
 
 
 def _targets(function: Function) -> Iterator[Expr]:

@@ -13,14 +13,90 @@ from collections.abc import Iterable
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from codegen.ir.terms import Term, negate
+from codegen.ir.terms import Term, integer, negate, rebuild
 
 if TYPE_CHECKING:
     import z3
 
 
+OPAQUE = frozenset({"sym", "call", "object", "field", "index", "text", "local"})
+MAX_EXAMPLES = 48
+
+
 class ResourceBound(Exception):
     """The solver gave up; the question is open, and the verdict UNKNOWN."""
+
+
+def related(condition: Term, facts: tuple[Term, ...]) -> tuple[Term, ...]:
+    """The facts that share a name with the condition, or with a fact that does, in order.
+
+    The name of an object that only stands where a field or a function is
+    asked for (`regs` in `user_mode(regs)`) ties nothing together: objects are
+    all different, so each part of the facts may choose their addresses alike.
+    """
+    names = set(condition.links())
+    chosen: set[Term] = set()
+    rest = list(facts)
+    while True:
+        left = []
+        for fact in rest:
+            links = fact.links()
+            if links and names.isdisjoint(links):
+                left.append(fact)
+            else:
+                chosen.add(fact)
+                names |= links
+        if len(left) == len(rest):
+            break
+        rest = left
+    return tuple(f for f in facts if f in chosen)
+
+
+class _Example:
+    """An assignment that some facts held under; it often answers the next question too.
+
+    Symbols and uninterpreted calls have the values of z3's model, keyed by
+    their arguments' values so that equal arguments give equal results; what
+    the model did not speak of is 0.
+    """
+
+    def __init__(self) -> None:
+        self._opaque: dict[tuple[object, ...], int] = {}
+        self._values: dict[Term, int | None] = {}
+
+    def learn(self, term: Term, value: int) -> None:
+        """Gives an opaque term, whose arguments are known already, a value."""
+        key = self._key(term)
+        if key is not None:
+            self._opaque[key] = value
+        self._values[term] = value
+
+    def _key(self, term: Term) -> tuple[object, ...] | None:
+        args = [self.value(a) for a in term.args]
+        return None if None in args else (term.op, term.payload, term.bits, *args)
+
+    def value(self, term: Term) -> int | None:
+        """The term's value; None where C gives it none (a division by 0)."""
+        if term in self._values:
+            return self._values[term]
+        value: int | None
+        if term.op == "int":
+            value = term.value
+        elif term.op in OPAQUE:
+            key = self._key(term)
+            value = None if key is None else self._opaque.setdefault(key, 0)
+        else:
+            args = [self.value(a) for a in term.args]
+            if None in args:
+                value = None
+            else:
+                known = tuple(
+                    integer(v, a.bits) for v, a in zip(args, term.args, strict=True) if v is not None
+                )
+                result = rebuild(term.op, known, term.bits, term.payload)
+                value = result.value if result.is_constant else None
+        self._values[term] = value
+        return value
 
 
 class PathSolver:
@@ -39,6 +115,7 @@ class PathSolver:
         self._solver.set("timeout", timeout_ms)
         self._stack: list[Term] = []
         self._feasible: dict[frozenset[Term], bool] = {}
+        self._examples: list[_Example] = []
         self.questions = 0
 
     # -- questions -----------------------------------------------------------
@@ -49,28 +126,42 @@ class PathSolver:
         key = frozenset(wanted)
         if key in self._feasible:
             return self._feasible[key]
-        answer = self._check(wanted)
+        answer = any(all(e.value(f) for f in wanted) for e in self._examples)
+        if not answer:
+            answer = self._check(wanted)
+            if answer:
+                self._examples.insert(0, self._example(wanted))
+                del self._examples[MAX_EXAMPLES:]
         self._feasible[key] = answer
         return answer
+
+    def _example(self, facts: list[Term]) -> _Example:
+        """z3's model of the facts that were just found possible."""
+        found = self._solver.model()
+        example = _Example()
+        opaque = dict.fromkeys(t for f in facts for t in f.walk() if t.op in OPAQUE)
+        for term in sorted(opaque, key=lambda t: t.serial):
+            value = found.eval(self._translate(term), model_completion=True)
+            example.learn(
+                term, int(self._z3.is_true(value)) if term.bits == 1 else int(value.as_long())
+            )
+        return example
 
     def decide(self, condition: Term, facts: tuple[Term, ...]) -> bool | None:
         """True or False where the facts force the condition, None where it is free."""
         if condition.is_constant:
             return bool(condition.value)
-        known = set(facts)
         opposite = negate(condition)
-        if condition in known:
+        if condition in facts:
             return True
-        if opposite in known:
+        if opposite in facts:
             return False
-        symbols = condition.symbols()
-        if not any(symbols & f.symbols() for f in facts):
-            # Nothing said about any of its names: only a condition that is
-            # true or false by itself could be forced.
-            facts = ()
-        if not self.possible((*facts, condition)):
+        # The facts of a path hold together: what shares no name with the
+        # condition, directly or by way of others, says nothing about it.
+        near = related(condition, facts)
+        if not self.possible((*near, condition)):
             return False
-        if not self.possible((*facts, opposite)):
+        if not self.possible((*near, opposite)):
             return True
         return None
 
@@ -134,7 +225,7 @@ class PathSolver:
         z3 = self._z3
         if term.op == "int":
             return z3.BoolVal(bool(term.value)) if term.bits == 1 else z3.BitVecVal(term.value, term.bits)
-        if term.op in ("sym", "call", "object", "field", "index", "text", "local"):
+        if term.op in OPAQUE:
             return self._opaque(term, term.op, term.payload)
         args = [self._translate(a) for a in term.args]
         match term.op:

@@ -19,7 +19,7 @@ from typing import Final
 class Term:
     """A node of the term graph; make them with the builders below only."""
 
-    __slots__ = ("__weakref__", "_symbols", "args", "bits", "op", "payload", "serial")
+    __slots__ = ("__weakref__", "_links", "_symbols", "args", "bits", "op", "payload", "serial")
 
     op: Final[str]
     args: Final[tuple[Term, ...]]
@@ -36,6 +36,7 @@ class Term:
         self.payload = payload
         self.serial = serial
         self._symbols: frozenset[str] | None = None
+        self._links: frozenset[str] | None = None
 
     @property
     def is_constant(self) -> bool:
@@ -68,6 +69,24 @@ class Term:
             self._symbols = frozenset(found)
         return self._symbols
 
+    def links(self) -> frozenset[str]:
+        """The names whose values the term depends on.
+
+        An object, or a place in one, counts where its address itself is
+        compared or computed with, not where it is an argument.
+        """
+        if self._links is None:
+            found: set[str] = set()
+            own = self.op in ("sym", "call")
+            if own or self.op == "object":
+                assert isinstance(self.payload, str)
+                found.add(self.payload)
+            for arg in self.args:
+                if not (own and _is_address(arg)):
+                    found |= arg.links()
+            self._links = frozenset(found)
+        return self._links
+
     def walk(self) -> Iterator[Term]:
         """The term and everything below it, each once."""
         seen: set[Term] = set()
@@ -87,6 +106,13 @@ class Term:
             return str(self.payload)
         head = f"{self.op}:{self.payload}" if self.payload is not None else self.op
         return f"({head} {' '.join(map(repr, self.args))})"
+
+
+def _is_address(term: Term) -> bool:
+    """Whether the term is an object, or a place in one that has no computed part."""
+    while term.op == "field":
+        term = term.args[0]
+    return term.op in ("object", "text", "local")
 
 
 _interned: dict[tuple[object, ...], Term] = {}
@@ -338,6 +364,10 @@ def arithmetic(op: str, a: Term, b: Term) -> Term:
             return choose(
                 a.args[0], arithmetic(op, a.args[1], b), arithmetic(op, a.args[2], b)
             )
+    elif op == "and" and a.op == "or" and b in a.args:
+        return b
+    elif op == "and" and b.op == "or" and a in b.args:
+        return a
     elif a is b:
         match op:
             case "and" | "or":

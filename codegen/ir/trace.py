@@ -100,3 +100,4 @@ class Path:
     outcome_at: int = 0  # how many events came before the outcome
     outcome: Outcome | None = None  # what the first pass met
     found_vma: bool = False
+    ways: tuple[tuple[Decision, ...], ...] = ()  # the decisions on every way that was merged

@@ -10,7 +10,7 @@ a node whose sides agree, or of which one side is `None`, goes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -159,43 +159,15 @@ def restrict(tree: Tree[L], condition: Term, holds: bool) -> Tree[L]:
             return tree
 
 
-Literal = tuple[Term, bool]
-
-
-def rules(tree: Tree[L]) -> list[tuple[tuple[Term, ...], Span | None, L]]:
-    """The tree as an ordered list, first match wins; the last rule's guard is empty.
-
-    Each rule: the conditions that must hold, the place of the last one, the leaf.
-    The shorter side of a node comes first, so that the other needs no guard.
-    """
+def paths(tree: Tree[L]) -> Iterator[tuple[tuple[tuple[Node[L], bool], ...], L]]:
+    """Each leaf with the nodes above it, outermost first, and whether what they ask holds."""
     match tree:
-        case None:
-            return []
         case Leaf():
-            return [((), None, tree.value)]
-    condition, yes, no = tree.asked
-    then, otherwise = rules(yes), rules(no)
-    if not then or not otherwise:
-        return then or otherwise
-    if len(otherwise) == 1 and len(then) > 1:
-        first, rest, guard = otherwise, then, negate(condition)
-    else:
-        first, rest, guard = then, otherwise, condition
-    head = [((guard, *conditions), span or tree.span, leaf) for conditions, span, leaf in first]
-    tail = [(conditions, span or tree.span, leaf) for conditions, span, leaf in rest]
-    return [*head, *tail]
-
-
-def exact(tree: Tree[L]) -> list[tuple[tuple[Term, ...], Span | None, L]]:
-    """The tree as a list of rules that exclude each other, each with its full guard."""
-    match tree:
-        case None:
-            return []
-        case Leaf():
-            return [((), None, tree.value)]
-    out = []
-    condition, yes, no = tree.asked
-    for side, guard in ((yes, condition), (no, negate(condition))):
-        for conditions, span, leaf in exact(side):
-            out.append(((guard, *conditions), span or tree.span, leaf))
-    return out
+            yield (), tree.value
+        case Node():
+            _, yes, no = tree.asked
+            for side, holds in ((yes, True), (no, False)):
+                for above, leaf in paths(side):
+                    yield ((tree, holds), *above), leaf
+        case _:
+            pass

@@ -14,15 +14,17 @@ choose between leaving early and going on do not matter.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 from codegen.base.spans import Span
-from codegen.ir.environment import Outcome, Plan, field_value, vma_object
+from codegen.ir.environment import field_value, vma_object
 from codegen.ir.machine import Machine
+from codegen.ir.nodes import Literal
 from codegen.ir.printer import term_text
-from codegen.ir.program import Program
+from codegen.ir.program import Program, calls_of
 from codegen.ir.solver import PathSolver
 from codegen.ir.terms import (
     FALSE,
@@ -39,79 +41,274 @@ from codegen.ir.terms import (
     truth,
 )
 from codegen.ir.trace import Decision, End, EventKind, Path
-from codegen.tables import decision
+from codegen.tables import cover, decision
+from codegen.tables.cover import Answered, Cube
 from codegen.tables.decision import Leaf, Node, Tree
+from codegen.tables.mode import find_mode, mode_of, prologue
 from codegen.tables.nodes import Access, AccessKind, DecodeRow
+from codegen.tables.questions import Questions
 
 _MAX_BITS = 8
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A leaf: the flags (None where the access is denied at once) and the predicate."""
+    """A leaf: the flags (None where the access is denied at once) and the predicate.
+
+    `check` is where the VMA is looked at.
+    """
 
     flags: int | None
     allowed: Term
     bug: bool
-    span: Span
+    span: Span = field(compare=False)
+    check: Span | None = field(default=None, compare=False)
 
 
 def extract_decode(
-    program: Program, entry: str, handler: str, mode: Term | None, solver: PathSolver
-) -> tuple[DecodeRow, ...]:
-    """The rows of one program, first match wins.
+    program: Program, entries: Sequence[str], handler: str, solver: PathSolver
+) -> tuple[tuple[DecodeRow, ...], dict[str, Term | None]]:
+    """The rows of one program, first match wins, and the mode as each entry sees it.
 
-    Raises ResourceBound where the paths are too many.
+    Entries that call the handler with other constants (`do_exception(regs,
+    VM_WRITE)`) have rows of their own, told apart by what they pass. Raises
+    ResourceBound where the paths are too many.
     """
-    plan = Plan(outcome=Outcome.SUCCESS, stop_at_fault=True)
-    machine = Machine(program, entry, plan, solver, mode, handler)
-    paths = list(machine.run())
+    modes: dict[str, Term | None] = {}
+    tables: list[tuple[dict[str, set[Term]], tuple[DecodeRow, ...]]] = []
+    for entry in _callers_with_constants(program, handler) or entries:
+        machine = prologue(program, entry, handler, solver, None)
+        paths = list(machine.run())
+        mode = modes[entry] = mode_of(machine, paths)
+        if mode is not None:
+            machine = prologue(program, entry, handler, solver, mode)
+            paths = list(machine.run())
+        tables.append((machine.given, _rows(machine, program, paths)))
+    for entry in entries:
+        if entry not in modes:
+            modes[entry] = find_mode(program, entry, handler, solver)
+    return _side_by_side(tables), modes
+
+
+def _callers_with_constants(program: Program, handler: str) -> tuple[str, ...]:
+    """The callers of a static handler that tell it by a constant what to do, if all of them do."""
+    if not program.functions[handler].is_static:
+        return ()
+    passed: dict[str, list[tuple[int | None, ...]]] = {}
+    for name, function in program.functions.items():
+        for call in calls_of(function):
+            if call.name == handler:
+                values = tuple(a.value if isinstance(a, Literal) else None for a in call.args)
+                passed.setdefault(name, []).append(values)
+    if len(passed) < 2 or any(len(calls) != 1 for calls in passed.values()):
+        return ()
+    columns = list(zip(*(calls[0] for calls in passed.values()), strict=False))
+    if any(None not in column and len(set(column)) > 1 for column in columns):
+        return tuple(passed)
+    return ()
+
+
+def _side_by_side(
+    tables: Sequence[tuple[dict[str, set[Term]], tuple[DecodeRow, ...]]],
+) -> tuple[DecodeRow, ...]:
+    """The rows of several entries as one list: a row's guard says which entry it is for."""
+    rows = [rows for _, rows in tables]
+    if all(r == rows[0] for r in rows):
+        return rows[0]
+    out: list[DecodeRow] = []
+    for i, (given, own) in enumerate(tables):
+        label = None if i == len(tables) - 1 else _label(given, [g for g, _ in tables])
+        for row in own:
+            if label is not None:
+                guard = f"{label} && {_bracketed(row.guard)}" if row.guard else label
+                row = replace(row, guard=guard)
+            if row not in out:
+                out.append(row)
+    return tuple(out)
+
+
+def _label(given: dict[str, set[Term]], all_given: Sequence[dict[str, set[Term]]]) -> str | None:
+    """`access == VM_WRITE`: the parameter of the handler that differs between its entries."""
+    for name, values in given.items():
+        constants = [g.get(name, set()) for g in all_given]
+        alone = all(len(c) == 1 and next(iter(c)).is_constant for c in constants)
+        if alone and len({next(iter(c)).value for c in constants}) > 1:
+            return f"{name} == {term_text(next(iter(values)))}"
+    return None
+
+
+def _bracketed(guard: str) -> str:
+    return f"({guard})" if "||" in guard or " ? " in guard else guard
+
+
+def _rows(machine: Machine, program: Program, paths: Sequence[Path]) -> tuple[DecodeRow, ...]:
     memo: dict[Term, Term] = {}
-    tree = decision.grow((_one_vma(p.decisions, memo), _leaf(p, program)) for p in paths)
-    lifted = _lift(tree)
-    wanted = program.constants["FAULT_FLAG_DEFAULT"]
+    found = [p for p in paths if p.end is not End.CUT]
+    tree = decision.grow(
+        (_one_vma(decisions, program, memo), leaf)
+        for p in found
+        for decisions, leaf in _leaves(p, program)
+    )
+    default = program.constants["FAULT_FLAG_DEFAULT"]
     user = program.constants["FAULT_FLAG_USER"]
-    tree = decision.reduce(_without_user(lifted, user, wanted), _same)
-    rows = []
-    guards = decision.rules(tree)
-    for conditions, span, row in guards:
-        guard = " && ".join(_bracketed(c, machine) for c in conditions) or None
-        rows.append(_row(row, guard, span, machine, program, wanted, user))
-    return tuple(rows)
+    tree = decision.reduce(_without_user(_lift(tree), user, default), _same)
+    told = [p for p in found if p.end is End.STOP or p.found_vma]
+    return _Rules(machine, program, _common(told)).rows(tree)
 
 
-def _bracketed(condition: Term, machine: Machine) -> str:
-    text = term_text(condition, machine.spelling)
-    return f"({text})" if "||" in text or " ? " in text else text
+def _common(found: Sequence[Path]) -> tuple[Term, ...]:
+    """What holds on every path."""
+    if not found:
+        return ()
+    shared = frozenset.intersection(*(frozenset(p.facts) for p in found))
+    return tuple(f for f in found[0].facts if f in shared)
+
+
+class _Rules:
+    """The leaves of a tree as rows, first match wins."""
+
+    def __init__(self, machine: Machine, program: Program, facts: tuple[Term, ...]) -> None:
+        self.machine, self.program, self.facts = machine, program, facts
+        self.default = program.constants["FAULT_FLAG_DEFAULT"]
+        self.user = program.constants["FAULT_FLAG_USER"]
+        self.questions = Questions(machine.solver, facts)
+        self.words = machine.words
+
+    def rows(self, tree: Tree[_Row]) -> tuple[DecodeRow, ...]:
+        """The rows; those that the earlier ones leave no room for are gone."""
+        answered = []
+        deciding: dict[_Row, Span] = {}
+        found = list(decision.paths(tree))
+        self._in_order([node for above, _ in found for node, _ in above])
+        for above, leaf in found:
+            cube = frozenset(self._literal(node, holds) for node, holds in above)
+            answered.append(Answered(cube, self._canonical(leaf)))
+            if above:
+                deciding[answered[-1].answer] = above[-1][0].span
+        checks = Counter(a.answer.check for a in dict.fromkeys(answered))
+        rules: list[tuple[list[Cube], _Row, Term]] = []
+        before: tuple[Term, ...] = ()
+        given = TRUE
+        for cubes, row in cover.first_match(answered, self.questions.conflict):
+            guard = self.questions.any_of(cubes)
+            if not self.machine.solver.possible((*self.facts, *before, guard)):
+                continue
+            rules.append((cubes, row, given))
+            before += (negate(guard),)
+            for cube in cubes:
+                if all(_mentions_vma(self.questions.terms[atom]) for atom, _ in cube):
+                    given = conjoin(given, negate(self.questions.term(cube)))
+        out: list[DecodeRow] = []
+        for cubes, row, known in rules:
+            if cubes[0]:
+                place = self.questions.spans[max(atom for atom, _ in cubes[0])]
+            elif row.check is not None and (checks[row.check] == 1 or row not in deciding):
+                place = row.check
+            else:
+                place = deciding.get(row, row.span)
+            out.append(self._row(row, cubes, place, known))
+        return tuple(out)
+
+    def _in_order(self, nodes: Sequence[Node[_Row]]) -> None:
+        """Numbers the questions as the handler asks them; what it asks again counts there."""
+        own, called = self.machine.asked, self.machine.called
+
+        def place(node: Node[_Row]) -> int:
+            condition = node.condition
+            return (own.get(condition) or called.get(condition) or node.span).start
+
+        for node in sorted(nodes, key=place):
+            self._literal(node, True)
+
+    def _literal(self, node: Node[_Row], holds: bool) -> tuple[int, bool]:
+        place = self.machine.asked.get(node.condition, node.span)
+        condition = node.asked[0]
+        words = term_text(condition, self.words)
+        return self.questions.literal(condition, holds, place, words)
+
+    def _canonical(self, row: _Row) -> _Row:
+        """Denied is denied, whatever the flags would have been."""
+        return replace(row, flags=self.default) if row.allowed is FALSE else row
+
+    def _row(self, row: _Row, cubes: list[Cube], place: Span, given: Term) -> DecodeRow:
+        flags = row.flags if row.flags is not None else self.default
+        constants = self.program.constants
+        names = flag_names(flags & ~self.default & ~self.user, constants, "FAULT_FLAG_")
+        wiped = ("FAULT_FLAG_DEFAULT", "FAULT_FLAG_USER") if self.default & ~flags else ()
+        if row.bug:
+            access = Access(AccessKind.BUG)
+        else:
+            shared = frozenset.intersection(*cubes)
+            about = [x for x in shared if _mentions_vma(self.questions.terms[x[0]])]
+            given = conjoin(given, self.questions.term(frozenset(about)))
+            access = access_of(row.allowed, constants, self.words, given)
+        guard = self.questions.texts(cubes, self.words) or None
+        return DecodeRow(guard, names, access, self.program.source.line(place.start), wiped)
 
 
 _PASS = re.compile(r"^vma#\d+")
 _EPOCH = re.compile(r"@\d+$")
 
 
-def _one_vma(decisions: tuple[Decision, ...], memo: dict[Term, Term]) -> tuple[Decision, ...]:
+def _one_vma(
+    decisions: tuple[Decision, ...], program: Program, memo: dict[Term, Term]
+) -> tuple[Decision, ...]:
     """The decisions as if there were one VMA: a fast path and a slow path ask the same of theirs."""
-    return tuple(replace(d, condition=_first_pass(d.condition, memo)) for d in decisions)
+    return tuple(
+        replace(d, condition=_first_pass(d.condition, program, memo)) for d in decisions
+    )
 
 
-def _first_pass(term: Term, memo: dict[Term, Term]) -> Term:
+def _first_pass(term: Term, program: Program, memo: dict[Term, Term]) -> Term:
     if term in memo:
         return memo[term]
     payload = term.payload
+    args = tuple(_first_pass(a, program, memo) for a in term.args)
     if isinstance(payload, str) and any(s.startswith("vma#") for s in term.symbols()):
-        payload = _PASS.sub("vma#1", _EPOCH.sub("", payload) if term.op == "call" else payload)
-    args = tuple(_first_pass(a, memo) for a in term.args)
+        payload = _PASS.sub("vma#1", payload)
+        if term.op == "call":
+            payload = _EPOCH.sub("", payload)
+            args = tuple(_without_path(a, program) for a in args)
     memo[term] = rebuild(term.op, args, term.bits, payload)
     return memo[term]
 
 
-def _leaf(path: Path, program: Program) -> _Row | None:
-    if path.end is End.STOP:
-        assert path.flags is not None
-        flags = path.flags.value if path.flags.is_constant else 0
-        fast = program.constants.get("FAULT_FLAG_VMA_LOCK", 0)
-        return _Row(flags & ~fast, TRUE, False, path.span)
-    if not path.found_vma or path.end is End.CUT:
+def _without_path(value: Term, program: Program) -> Term:
+    """Fault flags that a check gets, without those that only tell mode and path apart."""
+    constants = program.constants
+    default = constants["FAULT_FLAG_DEFAULT"]
+    if not value.is_constant or value.name is not None or value.value & default != default:
+        return value
+    aside = constants["FAULT_FLAG_USER"] | constants.get("FAULT_FLAG_VMA_LOCK", 0)
+    return integer(value.value & ~aside, value.bits)
+
+
+def _leaves(
+    path: Path, program: Program
+) -> Iterator[tuple[tuple[Decision, ...], _Row | None]]:
+    """What a path comes to; flags that hang on a choice (`write ? W : 0`) ask it like a branch."""
+    if path.end is not End.STOP or path.flags is None:
+        yield path.decisions, _denied(path)
+        return
+    pending = [(path.decisions, path.flags)]
+    fast = program.constants.get("FAULT_FLAG_VMA_LOCK", 0)
+    while pending:
+        decisions, flags = pending.pop(0)
+        choice = next((t.args[0] for t in flags.walk() if t.op == "ite"), None)
+        if choice is None:
+            value = flags.value if flags.is_constant else 0
+            yield decisions, _Row(value & ~fast, TRUE, False, path.span)
+            continue
+        inverted = choice.op == "lnot"
+        atom = negate(choice) if inverted else choice
+        for holds in (True, False):
+            asked = Decision(atom, holds, path.span, 0, inverted)
+            known = substitute(flags, {atom: TRUE if holds else FALSE})
+            pending.append(((*decisions, asked), known))
+
+
+def _denied(path: Path) -> _Row | None:
+    if not path.found_vma:
         return None
     bug = next((e for e in path.trace if e.kind is EventKind.BUG), None)
     return _Row(None, FALSE, bug is not None, bug.span if bug else path.span)
@@ -161,7 +358,7 @@ def _check(
         case _, None:
             return then
         case Leaf(value=a), Leaf(value=b):
-            merged = _merge_checked(condition, a, b)
+            merged = _merge_checked(condition, span, a, b)
             return Leaf(merged) if merged else Node(condition, span, then, otherwise)
         case _:
             node = then if isinstance(then, Node) else otherwise
@@ -189,7 +386,7 @@ def _check(
             )
 
 
-def _merge_checked(condition: Term, a: _Row, b: _Row) -> _Row | None:
+def _merge_checked(condition: Term, asked: Span, a: _Row, b: _Row) -> _Row | None:
     """Two leaves that differ by a check of the VMA: one row with a predicate."""
     if a.bug or b.bug:
         return None
@@ -197,7 +394,8 @@ def _merge_checked(condition: Term, a: _Row, b: _Row) -> _Row | None:
         return None
     flags = a.flags if a.flags is not None else b.flags
     span = a.span if a.flags is not None else b.span
-    return _Row(flags, choose(condition, a.allowed, b.allowed), False, span)
+    check = a.check or b.check or asked
+    return _Row(flags, choose(condition, a.allowed, b.allowed), False, span, check)
 
 
 def _same(a: _Row, b: _Row) -> _Row | None:
@@ -219,7 +417,7 @@ def _without_user(tree: Tree[_Row], user: int, default: int) -> Tree[_Row]:
     """
     match tree:
         case Leaf(value=row) if row.flags is not None and row.flags & default == default:
-            return Leaf(_Row(row.flags & ~user, row.allowed, row.bug, row.span))
+            return Leaf(replace(row, flags=row.flags & ~user))
         case Node():
             return Node(
                 tree.condition,
@@ -230,29 +428,6 @@ def _without_user(tree: Tree[_Row], user: int, default: int) -> Tree[_Row]:
             )
         case _:
             return tree
-
-
-def _row(
-    row: _Row,
-    guard: str | None,
-    span: Span | None,
-    machine: Machine,
-    program: Program,
-    default: int,
-    user: int,
-) -> DecodeRow:
-    flags = row.flags if row.flags is not None else default
-    lost = default & ~flags
-    names = flag_names(flags & ~default & ~user, program.constants, "FAULT_FLAG_")
-    wiped = [n for n in ("FAULT_FLAG_DEFAULT", "FAULT_FLAG_USER") if lost]
-    place = span or row.span
-    line = program.source.line(place.start)
-    access = (
-        Access(AccessKind.BUG)
-        if row.bug
-        else access_of(row.allowed, program.constants, machine.spelling)
-    )
-    return DecodeRow(guard, names, access, line, tuple(wiped))
 
 
 def flag_names(value: int, constants: Mapping[str, int], prefix: str) -> tuple[str, ...]:
@@ -269,16 +444,24 @@ _GENERAL_BITS = ("VM_READ", "VM_WRITE", "VM_EXEC", "VM_SHARED", "VM_GROWSDOWN", 
 
 
 def access_of(
-    allowed: Term, constants: Mapping[str, int], spelling: Mapping[Term, str]
+    allowed: Term,
+    constants: Mapping[str, int],
+    spelling: Mapping[Term, str],
+    given: Term = TRUE,
 ) -> Access:
-    """The predicate as a mask, if over all settings of the bits it reads it is "any of M"."""
-    if allowed is TRUE:
-        return Access(AccessKind.UNCHECKED)
-    if allowed is FALSE:
-        return Access(AccessKind.NEVER)
+    """The predicate as a mask, if over all settings of the bits it reads it is "any of M".
+
+    `given` is what the row's guard already says of the VMA.
+    """
     flags = field_value(vma_object(1), "vm_flags")
-    mask = as_mask(allowed, flags)
+    mask = as_mask(conjoin(given, allowed), flags)
     also = None
+    if mask is None and allowed is TRUE:
+        return Access(AccessKind.UNCHECKED)
+    if mask is None and allowed is FALSE:
+        return Access(AccessKind.NEVER)
+    if mask is None:
+        mask = as_mask(allowed, flags)
     if mask is None and (parts := _mask_and_more(allowed, flags)) is not None:
         mask, also = parts
     if mask is None:

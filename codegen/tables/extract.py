@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from codegen.base.diagnostics import Refusal, RefusalCode
 from codegen.frontend.nodes import Configuration
 from codegen.ir.handler import Dialect, Found, HandlerRole
 from codegen.ir.load import Unit, Variant
 from codegen.ir.printer import term_text
 from codegen.ir.solver import PathSolver, ResourceBound
-from codegen.ir.terms import Term
 from codegen.tables.decode import extract_decode
 from codegen.tables.merge import merge_tables, presence
-from codegen.tables.mode import find_mode
 from codegen.tables.nodes import DecodeRow, HandlerTables, SignalRow
 from codegen.tables.signals import extract_signals
 
@@ -92,20 +92,21 @@ def extract_tables(unit: Unit, arch: str | None) -> tuple[HandlerTables, ...]:
             refusal = Refusal(
                 RefusalCode.RESOURCE, str(bound), listed.function, listed.path, listed.line
             )
-            out.append(_replace(listed, refusals=(refusal,)))
+            out.append(with_refusal(listed, refusal))
     return tuple(out)
 
 
-def _replace(tables: HandlerTables, **changes: object) -> HandlerTables:
-    from dataclasses import replace
-
-    return replace(tables, **changes)  # type: ignore[arg-type]
+def with_refusal(listed: HandlerTables, refusal: Refusal) -> HandlerTables:
+    """The handler with one more reason why it is not dealt with."""
+    return replace(listed, refusals=(*listed.refusals, refusal))
 
 
 def _with_tables(unit: Unit, listed: HandlerTables) -> HandlerTables:
     decodes: list[tuple[tuple[Configuration, ...], tuple[DecodeRow, ...]]] = []
     signals: list[tuple[tuple[Configuration, ...], tuple[SignalRow, ...]]] = []
     mode_text = listed.mode
+    # One for all variants: they ask much the same questions.
+    solver = PathSolver()
     for variant in unit.variants:
         found = next(
             (
@@ -117,23 +118,17 @@ def _with_tables(unit: Unit, listed: HandlerTables) -> HandlerTables:
         )
         if found is None:
             continue
-        solver = PathSolver()
         program = variant.program
-        decode: list[DecodeRow] = []
+        decode, modes = extract_decode(program, found.entries, found.function, solver)
         cells: list[SignalRow] = []
         for entry in found.entries:
-            mode: Term | None = find_mode(program, entry, found.function, solver)
+            mode = modes[entry]
             if mode is not None:
                 mode_text = term_text(mode)
-            decode += [
-                r
-                for r in extract_decode(program, entry, found.function, mode, solver)
-                if r not in decode
-            ]
             cells += extract_signals(program, entry, found.function, mode, solver)
-        decodes.append((variant.configurations, tuple(decode)))
+        decodes.append((variant.configurations, decode))
         signals.append((variant.configurations, _of_all_entries(cells)))
-    return _replace(
+    return replace(
         listed,
         decode=merge_tables(decodes, lambda row: "decode"),
         signals=merge_tables(signals, lambda row: (row.mode, row.outcome)),

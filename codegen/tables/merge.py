@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from codegen.frontend.nodes import Configuration
+from codegen.tables.cover import Answered, Literal, guards
 from codegen.tables.nodes import DecodeRow, SignalRow
 
 R = TypeVar("R", DecodeRow, SignalRow)
-Setting = tuple[str | None, ...]
 
 
 def presence(
@@ -23,32 +23,35 @@ def presence(
 ) -> str | None:
     """A condition that tells `chosen` from the rest of `everything`; None where there is no rest.
 
-    Macros that do not matter are left out, and neighbours are joined:
-    `A && B || A && !B` is `A`.
+    Macros that do not matter are left out: `A && B || A && !B` is `A`.
     """
     inside = {_key(c) for c in chosen}
     if inside >= {_key(c) for c in everything}:
         return None
-    names = sorted({n for c in everything for n in c.settings})
-    universe = [tuple(c.settings.get(n) for n in names) for c in everything]
-    wanted = {tuple(c.settings.get(n) for n in names) for c in chosen}
-    for name in list(names):
-        i = names.index(name)
+    atoms: list[tuple[str, str]] = []
+    values: dict[str, set[str]] = {}
+    for c in everything:
+        for name, value in c.settings.items():
+            if value is not None:
+                values.setdefault(name, set()).add(value)
+    for name in sorted(values):
+        atoms += [(name, v) for v in sorted(values[name], key=lambda v: (v != "1", v))]
 
-        def without(s: Setting, i: int = i) -> Setting:
-            return s[:i] + s[i + 1 :]
+    def conflict(a: Literal, b: Literal) -> bool:
+        """A macro has one value only."""
+        return a[1] and b[1] and atoms[a[0]][0] == atoms[b[0]][0]
 
-        positive = {without(s) for s in wanted}
-        negative = {without(s) for s in universe if s not in wanted}
-        if not positive & negative:
-            names.pop(i)
-            universe = [without(s) for s in universe]
-            wanted = positive
-    terms: set[tuple[tuple[str, str | None], ...]] = {
-        tuple(zip(names, setting, strict=True)) for setting in wanted
-    }
-    terms = _joined(terms)
-    parts = sorted(" && ".join(_literal(n, v) for n, v in term) for term in terms)
+    answered = [
+        Answered(
+            frozenset(
+                (i, c.settings.get(name) == value) for i, (name, value) in enumerate(atoms)
+            ),
+            _key(c) in inside,
+        )
+        for c in everything
+    ]
+    cubes = next(cubes for cubes, answer in guards(answered, conflict) if answer)
+    parts = [" && ".join(_literal(*atoms[i], holds) for i, holds in sorted(c)) for c in cubes]
     if len(parts) > 1:
         parts = [f"({p})" if "&&" in p else p for p in parts]
     return " || ".join(parts)
@@ -58,30 +61,10 @@ def _key(configuration: Configuration) -> tuple[tuple[str, str | None], ...]:
     return tuple(sorted(configuration.settings.items(), key=lambda s: s[0]))
 
 
-def _literal(name: str, value: str | None) -> str:
-    if value is None:
-        return f"!defined({name})"
-    return f"defined({name})" if value == "1" else f"{name} == {value}"
-
-
-Term = tuple[tuple[str, str | None], ...]
-
-
-def _joined(terms: set[Term]) -> set[Term]:
-    """Joins terms that differ in one macro, defined against not defined."""
-    changed = True
-    while changed:
-        changed = False
-        for term in sorted(terms, key=str):
-            for i, (name, value) in enumerate(term):
-                other = (*term[:i], (name, None if value else "1"), *term[i + 1 :])
-                if other in terms and value in (None, "1"):
-                    terms = (terms - {term, other}) | {term[:i] + term[i + 1 :]}
-                    changed = True
-                    break
-            if changed:
-                break
-    return terms
+def _literal(name: str, value: str, holds: bool) -> str:
+    if value == "1":
+        return f"defined({name})" if holds else f"!defined({name})"
+    return f"{name} {'==' if holds else '!='} {value}"
 
 
 def merge_tables(
@@ -96,7 +79,7 @@ def merge_tables(
     """
     everything = [c for configurations, _ in tables for c in configurations]
     order: list[object] = []
-    groups: dict[object, dict[tuple[R, ...], list[Configuration]]] = {}
+    groups: dict[object, dict[object, tuple[tuple[R, ...], list[Configuration]]]] = {}
     for configurations, rows in tables:
         by_key: dict[object, list[R]] = {}
         for row in rows:
@@ -105,10 +88,33 @@ def merge_tables(
             if k not in groups:
                 order.append(k)
                 groups[k] = {}
-            groups[k].setdefault(tuple(group), []).extend(configurations)
+            alike = tuple(map(_answers, group))
+            known, settings = groups[k].setdefault(alike, (tuple(group), []))
+            settings.extend(configurations)
+            groups[k][alike] = tuple(map(_fuller, known, group)), settings
     out: list[R] = []
     for k in order:
-        for group, configurations in groups[k].items():
+        for rows_, configurations in groups[k].values():
             condition = presence(configurations, everything)
-            out += [replace(row, presence=condition) for row in group]
+            out += [replace(row, presence=condition) for row in rows_]
     return tuple(out)
+
+
+def _answers(row: DecodeRow | SignalRow) -> object:
+    """The row without its effects: a print that a configuration adds is no other answer."""
+    match row:
+        case SignalRow():
+            return tuple(replace(c, effects=()) for c in row.cases)
+        case DecodeRow():
+            return row
+
+
+def _fuller(a: R, b: R) -> R:
+    """Of two rows that answer alike, the one that says more of the effects."""
+    if isinstance(a, SignalRow) and isinstance(b, SignalRow):
+        cases = tuple(
+            x if len(x.effects) >= len(y.effects) else y
+            for x, y in zip(a.cases, b.cases, strict=True)
+        )
+        return replace(a, cases=cases)
+    return a

@@ -7,31 +7,49 @@ is called: `user_mode(regs)`, `!(regs->psr & PSR_PS)`, `is_user`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from codegen.ir.environment import Outcome, Plan
 from codegen.ir.machine import Machine
 from codegen.ir.program import Program
 from codegen.ir.solver import PathSolver
-from codegen.ir.terms import Term, negate
-from codegen.ir.trace import End
+from codegen.ir.terms import Term, arithmetic, integer, negate
+from codegen.ir.trace import End, Path
 
 
 def find_mode(program: Program, entry: str, handler: str, solver: PathSolver) -> Term | None:
     """The condition as a term over the entry state; None where it is `user_mode(regs)` itself.
 
+    Raises ResourceBound where the paths are too many.
+    """
+    machine = prologue(program, entry, handler, solver, None)
+    return mode_of(machine, machine.run())
+
+
+def prologue(
+    program: Program, entry: str, handler: str, solver: PathSolver, mode: Term | None
+) -> Machine:
+    """A machine that runs up to the call of handle_mm_fault(), the VMA covering the address."""
+    plan = Plan(outcome=Outcome.SUCCESS, stop_at_fault=True)
+    return Machine(program, entry, plan, solver, mode, handler)
+
+
+def mode_of(machine: Machine, paths: Iterable[Path]) -> Term | None:
+    """The mode, by the paths that `prologue()` runs along.
+
     Of the conditions on the way to handle_mm_fault(), the one that holds
     wherever the flag is set, and of several the one that is seldom true
     without it (a row may lose the flag, as nios2's writes do).
     """
-    plan = Plan(outcome=Outcome.SUCCESS, stop_at_fault=True)
-    machine = Machine(program, entry, plan, solver, handler=handler)
-    bit = program.constants["FAULT_FLAG_USER"]
+    bit = machine.constants["FAULT_FLAG_USER"]
     ways: list[tuple[bool, dict[Term, bool]]] = []
-    for path in machine.run():
-        if path.end is not End.STOP or path.flags is None or not path.flags.is_constant:
+    for path in paths:
+        if path.end is not End.STOP or path.flags is None:
             continue
-        ways.append(
-            (bool(path.flags.value & bit), {d.condition: d.taken for d in path.decisions})
-        )
+        # The other flags may hang on a choice (`write ? FAULT_FLAG_WRITE : 0`).
+        flag = arithmetic("and", path.flags, integer(bit, path.flags.bits))
+        if flag.is_constant:
+            ways.append((bool(flag.value), {d.condition: d.taken for d in path.decisions}))
     users = [decided for is_user, decided in ways if is_user]
     others = [decided for is_user, decided in ways if not is_user]
     if not users:

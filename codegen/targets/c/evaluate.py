@@ -39,7 +39,7 @@ from codegen.targets.c.expr import (
     Unary,
     bare,
     children,
-    names_in,
+    parse_expression,
     walk,
 )
 from codegen.targets.c.source import Body, HandlerFile, mentioned, words
@@ -68,12 +68,16 @@ _FAULT_BITS = {
 }
 _COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
 _NEGATED = {"!=": "=="}
-MAX_DEPTH = 12
+MAX_DEPTH = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is fixed. `outcome` None: the access is allowed, and the walk ends at the fault."""
+    """What is fixed. `outcome` None: the access is allowed, and the walk ends at the fault.
+
+    With STACK_GROWTH_FAILURE the VMA lies above the address, and the walk ends
+    where the stack is grown.
+    """
 
     outcome: Outcome | None
     mode: bool | None
@@ -99,7 +103,8 @@ class Setup:
     fault_labels: frozenset[str]
     vanishing: frozenset[str]
     start: Mapping[str, Value | None]
-    flags: str | None = None
+    live: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    flags: str = ""
     hoisted: frozenset[Span] = frozenset()
 
 
@@ -115,7 +120,7 @@ class Atom:
 
 
 class ReachedFault(Exception):
-    """The walk has come to handle_mm_fault() with everything allowed."""
+    """The walk has come to handle_mm_fault() with everything allowed, or to expand_stack()."""
 
 
 class Denied(Exception):
@@ -127,15 +132,16 @@ class Cut(Exception):
 
 
 def key_of(text: str) -> str:
-    """The text of an expression for comparing: no outer parentheses, no blanks but between words."""
+    """An expression's text for comparing: no outer parentheses, blanks only between words."""
     text = re.sub(r"\s+", " ", text.strip())
     text = re.sub(r"(?<![\w])\s+|\s+(?![\w])", "", text)
-    while text.startswith("(") and text.endswith(")") and _one_pair(text):
+    while text.startswith("(") and text.endswith(")") and one_pair(text):
         text = text[1:-1]
     return text
 
 
-def _one_pair(text: str) -> bool:
+def one_pair(text: str) -> bool:
+    """Whether the first parenthesis is closed by the last one."""
     depth = 0
     for i, c in enumerate(text):
         depth += (c == "(") - (c == ")")
@@ -161,9 +167,11 @@ class Evaluator:
         self.fault_args: tuple[str, ...] = ()
         self.choices: list[tuple[int, int]] = []
         self.position = 0
+        self.growing = False  # the VMA lies above the address, a stack may have to grow
 
     @property
     def frame(self) -> Frame:
+        """The function that is being followed."""
         return self.frames[-1]
 
     @property
@@ -255,7 +263,10 @@ class Evaluator:
         return found
 
     def _value(self, node: Expr) -> Value | None:
-        if isinstance(node, Call | Name | Binary | Unary) and (mode := self.mode_of(node)) is not None:
+        if (
+            isinstance(node, Call | Name | Binary | Unary)
+            and (mode := self.mode_of(node)) is not None
+        ):
             return Bits(int(mode))
         match node:
             case Name(text=text):
@@ -275,7 +286,10 @@ class Evaluator:
             case Binary():
                 return self._binary(node)
             case Ternary():
+                checked = len(self.checks)
                 known = self.known(node.condition)
+                if len(self.checks) != checked and self.scenario.outcome is Outcome.ACCESS_DENIED:
+                    self.after = True
                 if known is None:
                     return None
                 return self.value(node.then if known else node.otherwise)
@@ -324,7 +338,7 @@ class Evaluator:
             return None
         text = bodies.pop()
         tree = parse(SourceText("macro", text))
-        found = self.value_of_text(self.file.expression(tree, Span(0, len(text))))
+        found = self.value_of_text(parse_expression(tree, Span(0, len(text))))
         return Bits(found.value, found.unknown, name) if isinstance(found, Bits) else None
 
     def value_of_text(self, node: Expr) -> Value | None:
@@ -347,21 +361,30 @@ class Evaluator:
             return None
         if isinstance(node, Name) and node.text not in self.setup.modes:
             return None
-        found = self.setup.modes.get(self.key(node)) if not isinstance(node, Unary) else None
+        found = self.setup.modes.get(self._name_key(node))
         if found is None:
             return None
         self.mode_seen += 1
         return found == self.scenario.mode
 
+    def _name_key(self, node: Expr) -> str:
+        """The key of an expression with parameters replaced, and nothing looked up."""
+        places: list[tuple[Span, Pieces]] = [
+            (n.span, self.frame.alias[n.text])
+            for n in walk(node)
+            if isinstance(n, Name) and n.text in self.frame.alias
+        ]
+        return key_of(plain(self.splice(node.span, places)))
+
     def _member(self, node: Member) -> Value | None:
         base = self.value(node.base)
-        if isinstance(base, Vma) and node.name not in ("vm_start", "vm_end", "vm_mm"):
-            if not self.after:
-                raise self.refuse(
-                    RefusalCode.NOT_A_MASK,
-                    "the access check looks at more than the bits of vm_flags",
-                    node.span,
-                )
+        place = node.name in ("vm_start", "vm_end", "vm_mm")
+        if isinstance(base, Vma) and not place and not self.after:
+            raise self.refuse(
+                RefusalCode.NOT_A_MASK,
+                "the access check looks at more than the bits of vm_flags",
+                node.span,
+            )
         return None
 
     def _binary(self, node: Binary) -> Value | None:
@@ -376,7 +399,7 @@ class Evaluator:
         if node.op == "&":
             for one, other in ((node.left, node.right), (node.right, node.left)):
                 if self._is_vm_flags(one):
-                    return self._check(node, other)
+                    return self._check(other)
                 name = bare(other)
                 if (
                     isinstance(name, Name)
@@ -391,16 +414,8 @@ class Evaluator:
                 return Bits(int(covered))
         left_value, right_value = self.value(node.left), self.value(node.right)
         if node.op in ("==", "!="):
-            for one, other in ((node.left, right_value), (node.right, left_value)):
-                inner = bare(one)
-                if isinstance(inner, Binary) and inner.op == "&":
-                    if self._is_vm_flags(inner.left) or self._is_vm_flags(inner.right):
-                        if truth(other) is not False:
-                            raise self.refuse(
-                                RefusalCode.NOT_A_MASK,
-                                "the access needs more than any one of some bits",
-                                node.span,
-                            )
+            self._refuse_all_of(node, node.left, right_value)
+            self._refuse_all_of(node, node.right, left_value)
             known = same(left_value, right_value)
             return None if known is None else Bits(int(known == (node.op == "==")))
         if node.op in _COMPARISONS:
@@ -412,6 +427,19 @@ class Evaluator:
             return None
         return combine(node.op, left_value, right_value)
 
+    def _refuse_all_of(self, node: Binary, side: Expr, other: Value | None) -> None:
+        """`(vma->vm_flags & M) == M` is no "any of M"; a comparison with 0 is."""
+        inner = bare(side)
+        if (
+            isinstance(inner, Binary)
+            and inner.op == "&"
+            and (self._is_vm_flags(inner.left) or self._is_vm_flags(inner.right))
+            and truth(other) is not False
+        ):
+            raise self.refuse(
+                RefusalCode.NOT_A_MASK, "the access needs more than any one of some bits", node.span
+            )
+
     def _is_vm_flags(self, node: Expr) -> bool:
         inner = bare(node)
         return (
@@ -420,11 +448,13 @@ class Evaluator:
             and isinstance(self.value(inner.base), Vma)
         )
 
-    def _check(self, node: Binary, mask: Expr) -> Value | None:
+    def _check(self, mask: Expr) -> Value | None:
         """`vma->vm_flags & mask`: some of the bits, except where the outcome is a denial."""
         value = self.value(mask)
         number = value.value if isinstance(value, Bits) and not value.unknown else None
         text = plain(self.pieces(_unwrapped(mask), strict=False))
+        if self.growing and "VM_GROWSDOWN" in words(text):
+            return SOME
         self.checks.append((text, number))
         if self.scenario.outcome is Outcome.ACCESS_DENIED:
             return Bits(0)
@@ -439,7 +469,11 @@ class Evaluator:
                 and inner.name == "vm_start"
                 and isinstance(self.value(inner.base), Vma)
             ):
-                return {"<=": True, ">": False}.get(op)
+                covered = {"<=": True, ">": False}.get(op)
+                if covered is not None and self.scenario.outcome is Outcome.STACK_GROWTH_FAILURE:
+                    self.growing = True
+                    return not covered
+                return covered
         return None
 
     # -- calls -------------------------------------------------------------------
@@ -460,7 +494,11 @@ class Evaluator:
                 return Bits(0)
             case Role.TRYLOCK | Role.SEM_TRYLOCK:
                 return Bits(1)
-            case Role.LOCK_KILLABLE | Role.SEM_LOCK_KILLABLE | Role.EXPAND_STACK:
+            case Role.EXPAND_STACK:
+                if self.growing:
+                    raise ReachedFault
+                return Bits(0)
+            case Role.LOCK_KILLABLE | Role.SEM_LOCK_KILLABLE:
                 return Bits(0)
             case Role.FIND_VMA_PREV:
                 raise self.refuse(
@@ -504,6 +542,8 @@ class Evaluator:
                     node.span,
                 )
             raise Cut
+        if outcome is Outcome.STACK_GROWTH_FAILURE:
+            raise Cut
         if outcome is Outcome.NO_VMA:
             raise self.refuse(
                 RefusalCode.SHAPE, "the fault is reached although there is no VMA", node.span
@@ -521,6 +561,9 @@ class Evaluator:
     def must_follow(self, node: Call) -> bool:
         """Whether a call of the file's own function is part of the dance."""
         name = node.name
+        body = self.file.body(name)
+        if body is not None and body.tree is self.file.models:
+            return True
         if self.file.dances(name) or (not self.after and self.file.checks(name)):
             return True
         # A VMA may be looked at before the fault only; its value is known then.
@@ -595,9 +638,7 @@ class Evaluator:
             part
             for atom in (left, right)
             for part in (
-                atom.parts
-                if atom.conjunction is (not absorbing)
-                else ((atom.key, atom.positive),)
+                atom.parts if atom.conjunction is (not absorbing) else ((atom.key, atom.positive),)
             )
         )
         return Atom(pieces, key, True, parts, not absorbing)
@@ -606,9 +647,12 @@ class Evaluator:
         for part in walk(node):
             if isinstance(part, Member) and part.name == "vm_flags":
                 return True
-            if isinstance(part, Call) and self.file.is_local(part.name):
-                if self.file.checks(part.name):
-                    return True
+            if (
+                isinstance(part, Call)
+                and self.file.is_local(part.name)
+                and self.file.checks(part.name)
+            ):
+                return True
         return False
 
     def _atom(self, node: Expr, inner: Expr) -> Atom:
@@ -635,9 +679,6 @@ class Evaluator:
         """A variable is written: what was known of conditions on it holds no more."""
         for key in [k for k in self.facts if name in words(k)]:
             del self.facts[key]
-
-    def names(self, node: Expr) -> frozenset[str]:
-        return names_in(node)
 
     def is_fault_statement(self, statement: Statement) -> bool:
         """Whether a statement calls handle_mm_fault(), itself or through the file's own."""

@@ -5,7 +5,8 @@ The conversion keeps the maintainer's own words, so it cannot work on lowered
 code. This parser reads one expression out of a file's lexemes; what it does
 not understand becomes an `Opaque` node, which nothing is known about.
 
-    `!(vma->vm_flags & VM_EXEC)`  gives  Unary(!, Binary(&, Member(Name vma, vm_flags), Name VM_EXEC))
+    `!(vma->vm_flags & VM_EXEC)`  gives
+    Unary(!, Binary(&, Member(Name vma, vm_flags), Name VM_EXEC))
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Number:
+    """An integer constant."""
+
     span: Span
     value: int
 
@@ -53,6 +56,8 @@ class Postfix:
 
 @dataclass(frozen=True, slots=True)
 class Binary:
+    """`left op right`, logical operators too."""
+
     span: Span
     op: str
     left: Expr
@@ -61,6 +66,8 @@ class Binary:
 
 @dataclass(frozen=True, slots=True)
 class Ternary:
+    """`condition ? then : otherwise`."""
+
     span: Span
     condition: Expr
     then: Expr
@@ -97,6 +104,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Index:
+    """`base[index]`."""
+
     span: Span
     base: Expr
     index: Expr
@@ -104,12 +113,16 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
+    """`(type)operand`; which type does not matter here."""
+
     span: Span
     operand: Expr
 
 
 @dataclass(frozen=True, slots=True)
 class Paren:
+    """`(inner)`."""
+
     span: Span
     inner: Expr
 

@@ -23,6 +23,13 @@ from codegen.targets.c.expr import Call, Expr, Name, parse_expression, walk
 from codegen.targets.c.values import Value
 
 JUMPS = frozenset((StatementKind.GOTO, StatementKind.RETURN))
+READ_SIDE = DANCE_ROLES - {
+    Role.WRITE_LOCK,
+    Role.WRITE_LOCK_KILLABLE,
+    Role.WRITE_UNLOCK,
+    Role.DOWNGRADE,
+}
+"""The dance proper; who takes the lock for writing does something else (arm prints a PTE)."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,14 @@ class Body:
 
     @property
     def name(self) -> str:
+        """The function's name."""
         return self.text.name
+
+    @property
+    def is_void(self) -> bool:
+        """Whether the function returns nothing."""
+        head = self.tree.source.text[self.text.span.start : self.text.name_span.start]
+        return "*" not in head and "void" in head.split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +154,7 @@ class HandlerFile:
 
     def dances(self, name: str) -> bool:
         """Whether a function of the file takes part in the dance: locks, looks up, faults."""
-        return any(self.role(w) in DANCE_ROLES for w in self.words_of(name))
+        return any(self.role(w) in READ_SIDE for w in self.words_of(name))
 
     def checks(self, name: str) -> bool:
         """Whether a function of the file reads a VMA's flags."""
@@ -268,8 +282,8 @@ def _last_end(tree: SyntaxTree, end: int) -> int:
     return len(tree.source.text[:end].rstrip())
 
 
-def assigned_names(file: HandlerFile, tree: SyntaxTree, span: Span) -> frozenset[str]:
-    """The plain names that some assignment in a stretch of code writes, or whose address it takes."""
+def assigned_names(tree: SyntaxTree, span: Span) -> frozenset[str]:
+    """The plain names that a stretch of code assigns to, or takes the address of."""
     lexemes = [lx for lx in tree.lexemes if span.start <= lx.start < span.end]
     found: set[str] = set()
     for i, lexeme in enumerate(lexemes):

@@ -9,7 +9,8 @@ only asks for the mode, and then makes a single call, is replaced by that call.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from codegen.base.diagnostics import RefusalCode, RefusedError
@@ -17,7 +18,7 @@ from codegen.base.spans import Span
 from codegen.csyntax.identifiers import words_in
 from codegen.csyntax.nodes import Statement, StatementKind
 from codegen.ir.environment import Outcome
-from codegen.ir.vocabulary import DANCE_ROLES, Role
+from codegen.ir.vocabulary import Role
 from codegen.targets.c.evaluate import (
     MAX_DEPTH,
     Atom,
@@ -28,10 +29,12 @@ from codegen.targets.c.evaluate import (
     ReachedFault,
     Scenario,
     Setup,
+    one_pair,
 )
 from codegen.targets.c.expr import Assign, Call, Expr, Member, Name, Opaque, Postfix, bare, walk
 from codegen.targets.c.source import (
     JUMPS,
+    READ_SIDE,
     Body,
     HandlerFile,
     assigned_names,
@@ -46,12 +49,10 @@ from codegen.targets.c.steps import (
     Residual,
     Step,
     plain,
-    without_comments,
 )
 from codegen.targets.c.values import Bits, Value, Vma, same, spelled
 
 Chain = tuple[tuple[tuple[Statement, ...], int], ...]
-MAX_RUNS = 256
 _SILENT = frozenset((Role.ACCOUNTING, Role.IGNORE))
 _LOOPS = frozenset(
     (StatementKind.WHILE, StatementKind.DO, StatementKind.FOR, StatementKind.MACRO_BLOCK)
@@ -160,8 +161,9 @@ class Walker(Evaluator):
         self.events: list[Decision | Step] = []
         self.pending: tuple[str, ...] = ()
         self.serials = 0
-        self.absorbed: set[str] = set()
-        self.labels_met: tuple[str, ...] = ()
+        self.absorptions = 0
+        self.check_comments: dict[str, tuple[str, ...]] = {}
+        self.passed: list[Span] = []
 
     # -- running -----------------------------------------------------------------
 
@@ -180,7 +182,11 @@ class Walker(Evaluator):
             pass
         except Cut:
             return None
-        if self.scenario.outcome is not None and not self.after:
+        except _Break:
+            raise self.refuse(
+                RefusalCode.SHAPE, "a break out of nothing", self.handler.text.name_span
+            ) from None
+        if self.scenario.outcome is not None and not self.after and not reached:
             return None
         return Walk(tuple(self.events), residual, reached, tuple(self.checks), self)
 
@@ -224,11 +230,18 @@ class Walker(Evaluator):
     def _settings(self, label: str, env: dict[str, Value | None]) -> tuple[tuple[str, str], ...]:
         """The locals that differ from what they are before the dance."""
         found: list[tuple[str, str]] = []
-        for name in sorted(self.setup.vanishing & env.keys()):
+        live = self.setup.live.get(label, frozenset())
+        for name in sorted(self.setup.vanishing & env.keys() & live):
             value, before = env[name], self.setup.start.get(name)
             text = spelled(value) if value is not None else None
             if text is not None and same(value, before) is not True:
                 found.append((name, text))
+            elif text is None and value is not None:
+                raise self.file.refuse(
+                    RefusalCode.SHAPE,
+                    f"`{name}` is used behind a label that has to stay",
+                    self.handler.text.name_span,
+                )
         return tuple(found)
 
     def _function(self, chain: Chain) -> None:
@@ -237,7 +250,7 @@ class Walker(Evaluator):
         while True:
             try:
                 for statements, i in reversed(chain):
-                    self.list(statements[i:])
+                    self.follow_list(statements[i:])
                 return
             except _Goto as jump:
                 hops += 1
@@ -249,19 +262,46 @@ class Walker(Evaluator):
                     ) from None
                 chain = target
 
+    def constants_after(
+        self, statements: Sequence[Statement], declared: Iterable[str]
+    ) -> dict[str, Value | None]:
+        """The constants that the handler's locals hold behind some straight code."""
+        tree = self.handler.tree
+        frame = Frame(self.handler, 0, dict.fromkeys(declared, None))
+        self.frames = [frame]
+        for s in statements:
+            self.memo = {}
+            if s.kind is StatementKind.DECLARATION:
+                for d in self.file.declarators(tree, s):
+                    if d.value is not None:
+                        frame.env[d.name] = _constant(self.file.expression(tree, d.value), self)
+                continue
+            node = None
+            if s.kind is StatementKind.EXPRESSION:
+                node = self.file.expression(tree, s.span)
+            if isinstance(node, Assign) and node.op == "=" and isinstance(node.target, Name):
+                frame.env[node.target.text] = _constant(node.value, self)
+                continue
+            for name in assigned_names(tree, s.span):
+                frame.env[name] = None
+        return frame.env
+
     # -- statements --------------------------------------------------------------
 
-    def list(self, statements: Sequence[Statement]) -> None:
+    def follow_list(self, statements: Sequence[Statement]) -> None:
+        """Follows statements in order."""
         for statement in statements:
             self.statement(statement)
 
     def statement(self, s: Statement) -> None:
+        """Follows one statement."""
         self.memo = {}
         if self.decoding and s.span in self.setup.hoisted and self.frame.serial == 0:
+            self.passed.append(s.span)
             return
         match s.kind:
             case StatementKind.COMPOUND:
-                self.list(s.children)
+                self.follow_list(s.children)
             case StatementKind.IF:
                 self._if(s)
             case StatementKind.SWITCH:
@@ -321,14 +361,19 @@ class Walker(Evaluator):
             return
         tree = self.frame.body.tree
         condition = self.file.expression(tree, s.head)
-        checked = len(self.checks)
+        checked, was_after = len(self.checks), self.after
+        around, self._statement_at = self._statement_at, s
         verdict = self.simplify(condition, decide=not self.after)
+        self._statement_at = s
         if isinstance(verdict, Atom) and not self.after:
-            verdict = self._decided(s, verdict)
+            verdict = self.decide(verdict)
+        self._statement_at = around
         if isinstance(verdict, Atom):
             self._fork(s, verdict, then, otherwise)
             return
         arm = then if verdict else otherwise
+        if self.decoding:
+            self._note_comments(s, bool(verdict), len(self.checks) != checked)
         if len(self.checks) != checked and self.scenario.outcome is Outcome.ACCESS_DENIED:
             self.after = True
         if self._leads_away(arm):
@@ -337,36 +382,48 @@ class Walker(Evaluator):
                     RefusalCode.NOT_A_MASK, "a VMA that has the bits is turned away", s.span
                 )
             self._leave()
-        if self.after and arm:
-            self.pending = self._comments(s if verdict else self._else(s))[-1:] or self.pending
-        self.list(arm)
+        above: tuple[str, ...] = ()
+        if was_after and arm and self.scenario.mode:
+            above = self._comments(s if verdict else self._else(s))[-1:]
+            self.pending = above or self.pending
+        absorbed = self.absorptions
+        self.follow_list(arm)
+        if above and self.pending == above and self.absorptions == absorbed:
+            # It spoke of something that is gone.
+            self.pending = ()
+
+    def _note_comments(self, s: Statement, taken: bool, is_check: bool) -> None:
+        """What the source says of a check: above it, or beside the `else` that leads to it."""
+        if is_check and (self.frame.serial or s not in self.handler.statements):
+            mask = self.checks[-1][0]
+            self.check_comments[mask] = self._comments(s) or self.check_comments.get("", ())
+        if not is_check and not taken and len(arms_of(s)) > 1:
+            other = self._else(s)
+            first = other.children[0].span.start if other.children else other.span.end
+            source = self.frame.body.tree.source
+            beside = [
+                c for c in self.frame.body.tree.comments if other.span.start < c.start < first
+            ]
+            if beside and "\n" not in source.text[other.span.start : beside[0].start]:
+                self.check_comments[""] = tuple(source.slice(c) for c in beside)
 
     def _else(self, s: Statement) -> Statement:
         return next(c for c in s.children if c.kind is StatementKind.ELSE)
 
-    def _decided(self, s: Statement, atom: Atom) -> bool:
-        place = len(self.events)
-        taken = self.decide(atom)
-        if self.decoding:
-            self._record(s, atom, taken, place)
-        return taken
-
     def decide(self, atom: Atom) -> bool:
+        """Takes an open condition one way, and notes it where that is the decode's."""
         taken = super().decide(atom)
-        self._last = (atom, taken)
-        if self.decoding and self._statement_at is not None:
-            self._record(self._statement_at, atom, taken, len(self.events))
+        if (self.decoding or self.growing) and not any(
+            isinstance(e, Decision) and e.key == atom.key for e in self.events
+        ):
+            s = self._statement_at
+            remark = self._remark(s) if s is not None and s.head is not None else ""
+            text = _unwrapped_text(" ".join(plain(atom.pieces).split()))
+            span = s.span if s is not None else self.handler.text.name_span
+            self.events.append(Decision(atom.key, text, taken, span, remark))
         return taken
 
     _statement_at: Statement | None = None
-
-    def _record(self, s: Statement, atom: Atom, taken: bool, place: int) -> None:
-        if any(isinstance(e, Decision) and e.key == atom.key for e in self.events):
-            return
-        text = " ".join(plain(atom.pieces).split())
-        self.events.insert(
-            place, Decision(atom.key, text, taken, s.span, self._remark(s) if s.head else "")
-        )
 
     def _remark(self, s: Statement) -> str:
         """A comment beside the head of an if, on its line."""
@@ -392,13 +449,13 @@ class Walker(Evaluator):
         second = self._arm(otherwise)
         if first.exit is None and second.exit is None:
             for name in env_first.keys() | self.frame.env.keys():
-                if env_first.get(name) != self.frame.env.get(name):
-                    if name in self.setup.vanishing or self.frame.serial:
-                        raise self.refuse(
-                            RefusalCode.SHAPE,
-                            f"`{name}` depends on a condition that stays open",
-                            s.head or s.span,
-                        )
+                known = name in self.setup.vanishing or bool(self.frame.serial)
+                if known and env_first.get(name) != self.frame.env.get(name):
+                    raise self.refuse(
+                        RefusalCode.SHAPE,
+                        f"`{name}` depends on a condition that stays open",
+                        s.head or s.span,
+                    )
         elif second.exit is not None:
             self.frame.env = env_first
         self._emit(Branch(atom.pieces, first, second, comments))
@@ -417,7 +474,7 @@ class Walker(Evaluator):
         serial = self.frame.serial
         try:
             try:
-                self.list(statements)
+                self.follow_list(statements)
                 return Residual(tuple(self.steps), None)
             except (_Goto, _Return) as jump:
                 if serial:
@@ -445,7 +502,10 @@ class Walker(Evaluator):
         tree = self.frame.body.tree
         if s.head is None or len(s.children) != 1:
             raise self.refuse(RefusalCode.SHAPE, "a switch of a shape not understood", s.span)
-        if any(c.kind in (StatementKind.DIRECTIVE, StatementKind.PREPROC_GROUP) for c in every(s.children)):
+        if any(
+            c.kind in (StatementKind.DIRECTIVE, StatementKind.PREPROC_GROUP)
+            for c in every(s.children)
+        ):
             self._plain_or_refuse(s)
             return
         body = s.children[0].children
@@ -476,8 +536,10 @@ class Walker(Evaluator):
         default = [(labels, at) for labels, at in groups if "default" in labels]
         if known is not None and not options:
             options = default or [((), len(body))]
-        if known is None and not default and not any(
-            self.facts.get(f"{name}=={label}") for label in every_label
+        if (
+            known is None
+            and not default
+            and not any(self.facts.get(f"{name}=={label}") for label in every_label)
         ):
             options.append(((), len(body)))
         taken = options[self.choose(len(options)) if len(options) > 1 else 0]
@@ -491,10 +553,8 @@ class Walker(Evaluator):
                 shown = tuple(label for label in taken[0] if label in open_labels)
                 text = " ".join(plain(self.pieces(subject, strict=False)).split())
                 self.events.append(Decision(name, text, True, s.span, "", shown))
-        try:
-            self.list(body[taken[1] :])
-        except _Break:
-            pass
+        with suppress(_Break):
+            self.follow_list(body[taken[1] :])
 
     def _label_value(self, label: str) -> Value | None:
         return self._named(label) if label.isidentifier() else None
@@ -508,7 +568,9 @@ class Walker(Evaluator):
             if statement.kind is StatementKind.CASE:
                 head = statement.head
                 is_default = head is None
-                labels.append("default" if is_default else self.file.text_of(tree, head or Span(0, 0)))
+                labels.append(
+                    "default" if is_default else self.file.text_of(tree, head or Span(0, 0))
+                )
                 following = body[i + 1] if i + 1 < len(body) else None
                 if following is None or following.kind is not StatementKind.CASE:
                     groups.append((tuple(labels), i + 1))
@@ -531,16 +593,16 @@ class Walker(Evaluator):
         arms.pop()
         if not any(k.startswith("else") for k in kinds):
             arms.append([])
-        self.list(arms[self.choose(len(arms))])
+        self.follow_list(arms[self.choose(len(arms))])
 
     def _plain_or_refuse(self, s: Statement) -> None:
-        """Keeps a statement whole, or leaves it out before the outcome, if the dance is not in it."""
+        """Keeps a statement whole, or leaves it out; refuses one with the dance in it."""
         if not self.is_plain(s):
             raise self.refuse(RefusalCode.SHAPE, "the dance runs through this", s.span)
         if self.after or self.decoding:
             self._emit_text(s)
         else:
-            for name in assigned_names(self.file, self.frame.body.tree, s.span):
+            for name in assigned_names(self.frame.body.tree, s.span):
                 self.frame.env[name] = None
                 self.forget(name)
 
@@ -549,7 +611,7 @@ class Walker(Evaluator):
         tree = self.frame.body.tree
         if any(inner.kind in JUMPS for inner in every((s,))):
             return False
-        if self.file.has_role(tree, s.span, DANCE_ROLES):
+        if self.file.has_role(tree, s.span, READ_SIDE):
             return False
         names = words_in(tree, s.span)
         if self.frame.serial and any(n in self.frame.alias for n in names):
@@ -564,9 +626,9 @@ class Walker(Evaluator):
 
     def _goto(self, s: Statement) -> None:
         assert s.label is not None
-        if self.frame.serial == 0 and not self.after:
-            if s.label not in self.setup.fault_labels:
-                self._leave()
+        early = self.frame.serial == 0 and not self.after
+        if early and s.label not in self.setup.fault_labels:
+            self._leave()
         if self.after and self.frame.serial == 0 and s.label in self.setup.kept_labels:
             raise _AtLabel(s.label)
         raise _Goto(s.label, s.span)
@@ -575,6 +637,11 @@ class Walker(Evaluator):
         if self.frame.serial == 0 and not self.after:
             self._leave()
         if s.head is None:
+            raise _Return(None, ())
+        if self.frame.body.is_void:
+            # `return f();` of a void function is a call and a return.
+            span = Span(s.head.start, s.span.end)
+            self.statement(replace(s, kind=StatementKind.EXPRESSION, span=span, head=None))
             raise _Return(None, ())
         node = self.file.expression(self.frame.body.tree, s.head)
         value = self.value(node)
@@ -587,13 +654,11 @@ class Walker(Evaluator):
         if isinstance(value, Bits) and value.text is None and self.frame.serial:
             raise _Return(value, (str(value.value),))
         truth_known = self.known(node) if value is None and not self.after else None
-        if value is None and self.frame.serial and not self.after:
+        if value is None and self.frame.serial and not self.after and self._has_check(node):
             verdict = self.simplify(node, decide=True)
             if isinstance(verdict, Atom):
-                if self._has_check(node) or self.decoding:
-                    raise _Return(None, self.pieces(node, strict=False))
-            else:
-                truth_known = verdict
+                verdict = self.decide(verdict)
+            truth_known = verdict
         if truth_known is not None:
             raise _Return(Bits(int(truth_known)), ())
         raise _Return(value, self.pieces(node))
@@ -633,18 +698,17 @@ class Walker(Evaluator):
                     self._emit_text(s)
 
     def _assign(self, s: Statement, node: Assign, name: str) -> None:
-        self._statement_at = s
+        around, self._statement_at = self._statement_at, s
         value = self.value(node.value) if node.op == "=" else None
-        self._statement_at = None
+        self._statement_at = around
         self.forget(name)
         if self.decoding and name == self.setup.flags:
             self._emit_text(s, skip=name)
             return
         if node.op == "=" and value is not None:
             self.frame.env[name] = value
-            if self.decoding:
-                self.absorbed.add(name)
-            if self.after and s.leading_comments:
+            self.absorptions += 1
+            if self.after and s.leading_comments and spelled(value) is not None:
                 self.pending = self._comments(s)
             return
         self.frame.env[name] = None
@@ -667,8 +731,17 @@ class Walker(Evaluator):
         name, role = node.name, self.file.role(node.name)
         if name in ("might_sleep", "perf_sw_event") or role in _SILENT:
             return
-        if role in DANCE_ROLES:
+        if role in READ_SIDE:
             self.value(node)
+            return
+        if (
+            name == "BUG_ON"
+            and len(node.args) == 1
+            and (known := self.known(node.args[0])) is not None
+        ):
+            if known and self.after:
+                self._emit(Line(("BUG();",), self._take_comments(s)))
+                raise _Left(Exit(Leaving.NEVER))
             return
         if self.file.is_local(name):
             if self.must_follow(node):
@@ -690,7 +763,8 @@ class Walker(Evaluator):
         """Walks through one of the file's own functions in place of its call."""
         body = self.file.body(node.name)
         assert body is not None
-        if len(self.frames) > MAX_DEPTH or len(body.parameters) != len(node.args):
+        again = any(f.body is body for f in self.frames)
+        if again or len(self.frames) > MAX_DEPTH or len(body.parameters) != len(node.args):
             raise self.refuse(RefusalCode.SHAPE, "a call that cannot be followed", node.span)
         self.serials += 1
         frame = Frame(body, self.serials)
@@ -768,7 +842,11 @@ class Walker(Evaluator):
 
     def _comments(self, s: Statement) -> tuple[str, ...]:
         source = self.frame.body.tree.source
-        return tuple(source.slice(c) for c in s.leading_comments)
+        found = tuple(source.slice(c) for c in s.leading_comments)
+        if self.after and self.scenario.mode:
+            # What it says of kernel mode is the helper's business now.
+            found = tuple(c for c in found if "kernel" not in c.lower())
+        return found
 
     def _take_comments(self, s: Statement) -> tuple[str, ...]:
         own = self._comments(s) or self.pending
@@ -776,59 +854,26 @@ class Walker(Evaluator):
         return own
 
 
+def _unwrapped_text(text: str) -> str:
+    """A condition without parentheses around the whole of it."""
+    while text.startswith("(") and text.endswith(")") and one_pair(text):
+        text = text[1:-1].strip()
+    return text
+
+
+def _constant(node: Expr, walker: Walker) -> Value | None:
+    """What a constant expression is worth; None if it is none."""
+    if any(isinstance(p, Call | Member | Assign) for p in walk(node)):
+        return None
+    found = walker.value(node)
+    return found if found is not None and spelled(found) is not None else None
+
+
 def _wrapped(node: Expr, pieces: Pieces) -> Pieces:
     """The text of an argument where a parameter stood."""
-    if isinstance(bare(node), Name | Call | Member) or len(pieces) == 1 and not isinstance(
-        pieces[0], str
+    if isinstance(bare(node), Name | Call | Member) or (
+        len(pieces) == 1 and not isinstance(pieces[0], str)
     ):
         return pieces
     text = plain(pieces)
     return pieces if text.isalnum() or text.startswith("(") else ("(", *pieces, ")")
-
-
-def run_all(
-    file: HandlerFile, handler: Body, scenario: Scenario, setup: Setup, chain: Chain
-) -> list[Walk]:
-    """Every run from a place of the handler under a scenario, open decisions taken each way.
-
-    Raises RefusedError where the handler does something that cannot be followed.
-    """
-    choices: list[tuple[int, int]] = []
-    found: list[Walk] = []
-    for _ in range(MAX_RUNS):
-        walker = Walker(file, handler, scenario, setup)
-        walk = walker.run(chain, choices)
-        if walk is not None:
-            found.append(walk)
-        choices = walker.choices[: walker.position]
-        while choices and choices[-1][0] + 1 >= choices[-1][1]:
-            choices.pop()
-        if not choices:
-            return found
-        index, arity = choices.pop()
-        choices.append((index + 1, arity))
-    raise file.refuse(
-        RefusalCode.RESOURCE, "too many ways lead to the fault", handler.text.name_span
-    )
-
-
-def the_residual(
-    file: HandlerFile, handler: Body, scenario: Scenario, setup: Setup, chain: Chain
-) -> Residual | None:
-    """What is left behind an outcome; None if it cannot happen.
-
-    Raises RefusedError if different ways to the outcome leave different code.
-    """
-    walks = run_all(file, handler, scenario, setup, chain)
-    if not walks:
-        return None
-    residuals = [w.residual for w in walks if w.residual is not None]
-    first = residuals[0]
-    for other in residuals[1:]:
-        if without_comments(other) != without_comments(first):
-            raise file.refuse(
-                RefusalCode.SHAPE,
-                f"what follows {scenario.outcome} depends on the way to it",
-                handler.text.name_span,
-            )
-    return replace(first)

@@ -1,99 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What of a state still matters: the locals that are read later, named alike on every way.
+"""What of a state still matters, named alike on every way that leads to a gate.
 
-    .entry:  code = SEGV_MAPERR      live before `vma = find_vma(...)`: mm, address, code, regs
-             vma = find_vma(...)
+    code = SEGV_ACCERR; vma = vma#2; flags = 0x254 | TRIED      (second pass)
+    code = SEGV_ACCERR;              flags = 0x254 | TRIED      before the third
 """
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
 
+from codegen.ir.live import live_before
 from codegen.ir.machine import State
-from codegen.ir.nodes import (
-    AddressOf,
-    Assign,
-    Branch,
-    Call,
-    Deref,
-    Field,
-    Function,
-    Global,
-    Index,
-    Local,
-    LValue,
-    Return,
+from codegen.ir.terms import (
+    Term,
+    arithmetic,
+    choose,
+    equal,
+    extend,
+    local_address,
+    rebuild,
+    symbol,
 )
-from codegen.ir.program import expressions_of, subexpressions, successors
-from codegen.ir.terms import Term, local_address, object_address, substitute, symbol
 
 _ORDINAL = re.compile(r"([\w ]*)#(\d+)")
+# The value of a call with an effect; a place (`regs->pc@1`) has a version of its own instead.
+_EPOCH = re.compile(r"\b(?<![>.*])(\w+)@(\d+)")
+_MARK = re.compile(r"[#@]\d")
 _OF_FAULTS = frozenset({"handle_mm_fault", "signal_pending", "fatal_signal_pending"})
-
-
-@lru_cache(maxsize=4096)
-def live_before(function: Function) -> dict[tuple[str, int], frozenset[str]]:
-    """For every instruction (block label, index; the terminator comes last): what is live before it.
-
-    A local whose address is taken, and a struct, is live everywhere.
-    """
-    always = {
-        part.target.name
-        for part in expressions_of(function)
-        if isinstance(part, AddressOf) and isinstance(part.target, Local)
-    }
-    always |= {p.name for p in (*function.params, *function.locals) if p.type.record}
-    entering: dict[str, frozenset[str]] = {b.label: frozenset() for b in function.blocks}
-    points: dict[tuple[str, int], frozenset[str]] = {}
-    changed = True
-    while changed:
-        changed = False
-        for block in reversed(function.blocks):
-            live: set[str] = set(always)
-            for target in successors(function, block.label):
-                live |= entering[target]
-            match block.terminator:
-                case Branch(condition=condition):
-                    live |= _read(condition)
-                case Return(value=value) if value is not None:
-                    live |= _read(value)
-                case _:
-                    pass
-            points[(block.label, len(block.instructions))] = frozenset(live)
-            for index in range(len(block.instructions) - 1, -1, -1):
-                instruction = block.instructions[index]
-                match instruction:
-                    case Assign(target=target, value=value):
-                        live -= _written(target)
-                        live |= _read(value) | _read_by_target(target)
-                    case Call(result=result, args=args):
-                        if result is not None:
-                            live.discard(result.name)
-                        for arg in args:
-                            live |= _read(arg)
-                live |= always
-                points[(block.label, index)] = frozenset(live)
-            if frozenset(live) != entering[block.label]:
-                entering[block.label] = frozenset(live)
-                changed = True
-    return points
-
-
-def _read(expr: object) -> set[str]:
-    return {p.name for p in subexpressions(expr) if isinstance(p, Local)}  # type: ignore[arg-type]
-
-
-def _written(target: LValue) -> set[str]:
-    return {target.name} if isinstance(target, Local) else set()
-
-
-def _read_by_target(target: LValue) -> set[str]:
-    match target:
-        case Local() | Global():
-            return set()
-        case Field() | Index() | Deref():
-            return _read(target)
 
 
 class Likeness:
@@ -105,17 +39,31 @@ class Likeness:
     """
 
     def __init__(self) -> None:
-        self._renamed: dict[tuple[Term, int, int, tuple[int, ...]], Term] = {}
+        self._renamed: dict[tuple[object, ...], dict[Term, Term]] = {}
+        self._flattened: dict[Term, Term] = {}
 
-    def of(self, state: State) -> tuple[object, frozenset[str]]:
-        """(what the state looks like, the names of the world that it still holds)."""
+    def of(self, state: State, base: int) -> tuple[object, frozenset[str]]:
+        """(what the state looks like, the names of the world that it still holds).
+
+        `base` is the epoch in which the first pass began: names of the
+        prologue (`get_fault_code@1`) are the same in every pass.
+        """
         numbers = tuple(f.number for f in state.frames)
-        depth = {number: position for position, number in enumerate(numbers)}
+        places: set[tuple[Term, Term]] = set()
+        names: set[str] = set()
+        for place, value in self.living(state):
+            names |= value.symbols()
+            renamed = (self._rename(t, state, base, numbers) for t in (place, value))
+            places.add(tuple(renamed))  # type: ignore[arg-type]
+        position = tuple((f.function.name, f.label, f.index) for f in state.frames)
+        return (position, frozenset(places)), frozenset(names)
+
+    def living(self, state: State) -> Iterator[tuple[Term, Term]]:
+        """Every place whose value can still be read, with the value."""
+        depth = {frame.number: position for position, frame in enumerate(state.frames)}
         live = [
             live_before(f.function).get((f.label, f.index), frozenset()) for f in state.frames
         ]
-        places: set[tuple[Term, Term]] = set()
-        names: set[str] = set()
         for place, value in state.memory.items():
             root = place
             while root.op in ("field", "index"):
@@ -124,36 +72,141 @@ class Likeness:
                 frame, name = root.payload  # type: ignore[misc]
                 if frame not in depth or (root is place and name not in live[depth[frame]]):
                     continue
-            names |= value.symbols()
-            places.add((self._rename(place, state, numbers), self._rename(value, state, numbers)))
-        position = tuple((f.function.name, f.label, f.index) for f in state.frames)
-        held = (state.lock_depth, state.vma_locked)
-        return (position, frozenset(places), held), frozenset(names)
+            yield place, value
 
-    def facts(self, facts: frozenset[Term], state: State) -> frozenset[Term]:
+    def facts(self, facts: Iterable[Term], state: State, base: int) -> frozenset[Term]:
         """Facts, with what belongs to a pass named by how long ago it was."""
-        return frozenset(self._rename(f, state, ()) for f in facts)
+        return frozenset(self._rename(f, state, base, ()) for f in facts)
 
-    def _rename(self, term: Term, state: State, numbers: tuple[int, ...]) -> Term:
-        key = (term, state.faults, state.acquired, numbers)
-        known = self._renamed.get(key)
+    def forget(self, src: State, tgt: State, base: int) -> tuple[State, State, tuple[Term, ...]]:
+        """Both states with each value that passes gone by went into as one new unknown.
+
+        What the unknowns stand for is told as facts. A value that grows from
+        pass to pass (`major |= fault & VM_FAULT_MAJOR`) looks alike from then on.
+        """
+        unknown: dict[Term, Term] = {}
+        states = []
+        for state in (src, tgt):
+            state = state.copy()
+            numbers = tuple(f.number for f in state.frames)
+            old = [(p, v) for p, v in self.living(state) if is_old(v, state, base)]
+            for place, value in sorted(
+                old, key=lambda pv: repr(self._rename(pv[0], state, base, numbers))
+            ):
+                if value not in unknown:
+                    name = f"carried {len(unknown)}#{state.faults}"
+                    unknown[value] = symbol(name, value.bits)
+                state.memory[place] = unknown[value]
+            states.append(state)
+        return states[0], states[1], tuple(equal(u, v) for v, u in unknown.items())
+
+    def _rename(self, term: Term, state: State, base: int, numbers: tuple[int, ...]) -> Term:
+        key = (state.faults, state.acquired, state.epoch, base, numbers)
+        memo = self._renamed.setdefault(key, {})
+        known = memo.get(term)
+        if known is not None:
+            return known
+        depth = {number: position for position, number in enumerate(numbers)}
+
+        def renamed(term: Term) -> Term:
+            done = memo.get(term)
+            if done is None:
+                done = memo[term] = again(term)
+            return done
+
+        def again(term: Term) -> Term:
+            payload = term.payload
+            if term.op == "local":
+                frame, name = payload  # type: ignore[misc]
+                return local_address(depth.get(frame, -1), name)
+            if term.op in ("sym", "object", "call") and _MARK.search(str(payload)):
+                payload = _since(str(payload), state, base)
+            if not term.args and payload is term.payload:
+                return term
+            return rebuild(term.op, tuple(map(renamed, term.args)), term.bits, payload)
+
+        memo[term] = self._flat(renamed(term))
+        return memo[term]
+
+    def _flat(self, term: Term) -> Term:
+        """Chains of one bitwise operator as a set, so that or-ing a flag in again changes nothing."""
+        if not term.args:
+            return term
+        known = self._flattened.get(term)
         if known is None:
-            depth = {number: position for position, number in enumerate(numbers)}
-            leaves: dict[Term, Term] = {}
-            for leaf in term.walk():
-                if leaf.op == "local":
-                    frame, name = leaf.payload  # type: ignore[misc]
-                    leaves[leaf] = local_address(depth.get(frame, -1), name)
-                elif leaf.op in ("sym", "object") and "#" in str(leaf.payload):
-                    name = _ORDINAL.sub(lambda m: _ago(m, state), str(leaf.payload))
-                    leaves[leaf] = (
-                        symbol(name, leaf.bits) if leaf.op == "sym" else object_address(name)
-                    )
-            known = self._renamed[key] = substitute(term, leaves) if leaves else term
+            args = tuple(self._flat(a) for a in term.args)
+            inner = args[0]
+            if term.op in ("or", "and"):
+                known = _chain(term.op, args)
+            elif term.op == "trunc" and inner.op in ("or", "and"):
+                cut = tuple(extend(a, term.bits, False) for a in inner.args)
+                known = self._flat(arithmetic(inner.op, *cut))
+            else:
+                known = rebuild(term.op, args, term.bits, term.payload)
+            self._flattened[term] = known
         return known
 
 
-def _ago(match: re.Match[str], state: State) -> str:
+def _chain(op: str, args: tuple[Term, ...]) -> Term:
+    """The operands of a chain once each, constants last; choices by one condition are one choice."""
+    operands: dict[Term, None] = {}
+    choices: dict[Term, Term] = {}
+    stack = list(args)
+    while stack:
+        term = stack.pop()
+        if term.op == op:
+            stack.extend(term.args)
+        elif term.op == "ite" and term.args[1].is_constant and term.args[2].is_constant:
+            condition = term.args[0]
+            before = choices.get(condition)
+            choices[condition] = term if before is None else _together(op, before, term)
+        else:
+            operands[term] = None
+    operands |= dict.fromkeys(choices.values())
+    first, *rest = sorted(operands, key=lambda t: (t.is_constant, t.serial))
+    for term in rest:
+        first = arithmetic(op, first, term)
+    return first
+
+
+def _together(op: str, a: Term, b: Term) -> Term:
+    return choose(
+        a.args[0], arithmetic(op, a.args[1], b.args[1]), arithmetic(op, a.args[2], b.args[2])
+    )
+
+
+def is_old(value: Term, state: State, base: int) -> bool:
+    """Whether a fault, a VMA or a call of a pass before the last went into the value."""
+    for name in value.symbols():
+        ordinal = _ORDINAL.search(name)
+        if ordinal is not None and (name.startswith("carried") or _age(ordinal, state) > 0):
+            return True
+        if is_call_since(name, base):
+            return True
+    return False
+
+
+def is_call_since(name: str, base: int) -> bool:
+    """Whether a name is the value of a call with an effect made after the first pass began."""
+    epoch = _EPOCH.fullmatch(name)
+    return epoch is not None and int(epoch.group(2)) > base
+
+
+def _since(name: str, state: State, base: int) -> str:
+    """A name of the world, told by how long ago it was: `vma#2`, `get_user@3`."""
+
+    def passes(match: re.Match[str]) -> str:
+        return f"{match.group(1)}#-{_age(match, state)}"
+
+    def calls(match: re.Match[str]) -> str:
+        epoch = int(match.group(2))
+        return match.group() if epoch <= base else f"{match.group(1)}@-{state.epoch - epoch}"
+
+    return _EPOCH.sub(calls, _ORDINAL.sub(passes, name))
+
+
+def _age(match: re.Match[str], state: State) -> int:
+    """How many passes ago a name's pass was."""
     name, ordinal = match.group(1), int(match.group(2))
-    now = state.faults if name in _OF_FAULTS else state.acquired
-    return f"{name}#-{now - ordinal}"
+    is_of_fault = name in _OF_FAULTS or name.startswith("carried")
+    return (state.faults if is_of_fault else state.acquired) - ordinal

@@ -21,12 +21,13 @@ from codegen.ir.machine import State
 from codegen.ir.solver import ResourceBound
 from codegen.ir.terms import TRUE, Term, arithmetic, equal, extend, symbol
 from codegen.ir.trace import End, Event
-from codegen.targets.compare.live import Likeness
+from codegen.targets.compare.live import Likeness, is_call_since
 from codegen.targets.compare.observe import Observed, differing, observe, values_differ
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.world import MAX_PASS, Halt, World
 
 ORDINAL = re.compile(r"#(\d+)")
+_VMA = re.compile(r"vma#(\d+)")
 MAX_PAIRS = 200_000
 """How many path pairs are decided before giving up."""
 
@@ -55,7 +56,8 @@ class Way:
 class Joint:
     """Both sides at the same gate: before handle_mm_fault() (`at_fault`), or before a pass.
 
-    `facts` hold on every way here.
+    At the entry `entered` is False. `facts` hold on every way here. `base` is
+    the epoch in which the first pass began.
     """
 
     src: State
@@ -63,6 +65,8 @@ class Joint:
     facts: tuple[Term, ...]
     ways: list[Way] = field(default_factory=list)
     at_fault: bool = False
+    entered: bool = True
+    base: int = 0
 
     def histories(self) -> Iterator[tuple[Way, ...]]:
         """Every sequence of ways from the entry to here, shortest first where one is known."""
@@ -118,10 +122,10 @@ class Walk:
         """Both sides at their entry."""
         a, b = self.src.start(), self.tgt.start()
         facts = tuple(dict.fromkeys((*self.axioms, *a.facts, *b.facts)))
-        return Joint(a, b, facts, [Way(None, facts, (), ())])
+        return Joint(a, b, facts, [Way(None, facts, (), ())], entered=False)
 
-    def run(self, first: Joint | None = None) -> None:
-        """Walks every pair. Raises ResourceBound when there are too many."""
+    def run(self, first: Joint | None = None, last: int = MAX_PASS) -> None:
+        """Walks every pair, up to fault number `last`. Raises ResourceBound at too many pairs."""
         stage = [first or self.start()]
         seen: dict[object, frozenset[Term]] = {}
         while stage:
@@ -132,15 +136,13 @@ class Walk:
                     if src.end is tgt.end and src.end in (End.STOP, End.RETRY):
                         self._arrive(arrived, joint, src, tgt)
             stage = [j for key, j in arrived.items() if self._is_new(seen, key, j)]
-            if stage and max(j.src.faults for j in stage) >= MAX_PASS:
+            beyond = [j for j in stage if j.src.faults >= last and not j.at_fault]
+            if beyond:
                 self.settled = False
-                return
+                stage = [j for j in stage if j not in beyond]
 
     def _pairs(self, joint: Joint) -> Iterator[tuple[Halt, Halt]]:
-        before = joint.src.faults
-        faults = before + int(joint.at_fault)
-        passes = faults if joint.at_fault else before + 1
-        self.passes = max(self.passes, faults)
+        faults, passes = self.limits(joint)
         for src in self._stretch(self.src, joint.src, joint.facts, faults, passes):
             met = False
             for tgt in self._stretch(self.tgt, joint.tgt, src.facts, faults, passes):
@@ -151,6 +153,13 @@ class Walk:
                 yield src, tgt
             if not met:
                 self.unmatched += 1
+
+    def limits(self, joint: Joint) -> tuple[int, int]:
+        """(how many faults, how many passes) are followed from a pair of states to the next."""
+        before = joint.src.faults
+        faults = before + int(joint.at_fault)
+        self.passes = max(self.passes, faults)
+        return faults, before + 1 if joint.entered and not joint.at_fault else faults
 
     def _stretch(
         self, world: World, state: State, facts: tuple[Term, ...], faults: int, passes: int
@@ -163,37 +172,61 @@ class Walk:
     def _arrive(self, arrived: dict[object, Joint], joint: Joint, src: Halt, tgt: Halt) -> None:
         """Both stand at the same gate: the pair of states goes to its like."""
         assert src.state is not None and tgt.state is not None
-        mine, my_names = self.likeness.of(src.state)
-        theirs, their_names = self.likeness.of(tgt.state)
-        apart = (
-            src.state.epoch - tgt.state.epoch,
-            src.state.acquired - tgt.state.acquired,
-            frozenset(src.state.versions.items() ^ tgt.state.versions.items()),
-        )
+        one, two, carried = src.state, tgt.state, ()
         at_fault = src.end is End.STOP
-        versions = frozenset(src.state.versions.items()) if at_fault else None
-        key = (src.end, mine, theirs, apart, versions)
-        facts = self._lasting(tgt.facts, my_names | their_names, src.state, at_fault)
-        way = Way(joint, tgt.facts[len(joint.facts) :], src.trace, tgt.trace)
+        base = joint.base if joint.entered else one.epoch
+        if not at_fault and one.faults >= 2:
+            one, two, carried = self.likeness.forget(one, two, base)
+        mine, my_names = self.likeness.of(one, base)
+        theirs, their_names = self.likeness.of(two, base)
+        apart = (
+            one.epoch - two.epoch,
+            one.acquired - two.acquired,
+            one.lock_depth - two.lock_depth,
+            (one.vma_locked, two.vma_locked),
+            frozenset(one.versions.items() ^ two.versions.items()),
+        )
+        versions = frozenset(one.versions.items()) if at_fault else None
+        key = (src.end, mine, theirs, apart, versions, base)
+        facts = self._lasting(tgt.facts, my_names | their_names, one, at_fault, base)
+        way = Way(joint, (*tgt.facts[len(joint.facts) :], *carried), src.trace, tgt.trace)
         twin = arrived.get(key)
         if twin is None:
-            arrived[key] = Joint(src.state, tgt.state, facts, [way], at_fault)
+            arrived[key] = Joint(one, two, facts, [way], at_fault, base=base)
             return
         known = set(facts)
         twin.facts = tuple(f for f in twin.facts if f in known)
         twin.ways.append(way)
 
     def _lasting(
-        self, facts: tuple[Term, ...], held: frozenset[str], state: State, at_fault: bool
+        self,
+        facts: tuple[Term, ...],
+        held: frozenset[str],
+        state: State,
+        at_fault: bool,
+        base: int,
     ) -> tuple[Term, ...]:
         """The facts that can still matter: not those about a VMA, a lock or a fault gone by."""
-        return tuple(f for f in facts if all(
-            name in held or not is_gone(name, state, at_fault) for name in f.symbols()
-        ))
+        vmas = {int(m.group(1)) for name in held if (m := _VMA.match(name))}
+
+        def matters(name: str) -> bool:
+            ordinal = ORDINAL.search(name)
+            if name in held:
+                return True
+            if ordinal is None:
+                return at_fault or not is_call_since(name, base)
+            number = int(ordinal.group(1))
+            if name.startswith(("signal_pending#", "fatal_signal_pending#")):
+                return number == state.faults
+            if name.startswith("handle_mm_fault#"):
+                return False
+            return number in vmas or (at_fault and number == state.acquired)
+
+        return tuple(f for f in facts if all(map(matters, f.symbols())))
 
     def _is_new(self, seen: dict[object, frozenset[Term]], key: object, joint: Joint) -> bool:
         """Whether the pair has to be walked: not if it was, under no more facts than hold now."""
-        facts = self.likeness.facts(frozenset(joint.facts), joint.src)
+        facts = self.likeness.facts(joint.facts, joint.src, joint.base)
         known = seen.get(key)
         if known is not None and known <= facts:
             return False
@@ -255,23 +288,6 @@ class Walk:
         unlike = values_differ(flags, their_flags, holds)
         if unlike is not None:
             part(Channel.FLAGS, unlike)
-
-
-def is_gone(name: str, state: State, at_fault: bool) -> bool:
-    """Whether a name of the world belongs to what nobody asks about any more.
-
-    Before handle_mm_fault() the VMA and the lock at hand still count; before
-    another pass only the signals that are pending do.
-    """
-    ordinal = ORDINAL.search(name)
-    if ordinal is None:
-        return False
-    number = int(ordinal.group(1))
-    if name.startswith(("signal_pending#", "fatal_signal_pending#")):
-        return number != state.faults
-    if name.startswith("handle_mm_fault#") or not at_fault:
-        return True
-    return number != state.acquired
 
 
 def _returns_differ(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Asking the solver only about the facts that bear on a question.
+"""Asking the solver only about the facts that bear on a question, once.
 
 The facts of a path fall into groups that share no name. A conjunction of
 groups can hold exactly if each group can, so each is asked for by itself, and
@@ -13,42 +13,21 @@ from collections.abc import Iterable
 from codegen.ir.solver import PathSolver
 from codegen.ir.terms import Term, negate
 
-_OPAQUE = frozenset({"sym", "call", "object", "field", "index", "text", "local"})
-
 
 class SlicingSolver(PathSolver):
     """A PathSolver that cuts every question down to what is connected with it."""
 
     def __init__(self, timeout_ms: int = 10_000) -> None:
         super().__init__(timeout_ms)
-        self._names: dict[Term, frozenset[object]] = {}
         self._groups: dict[frozenset[Term], bool] = {}
         self._decided: dict[tuple[Term, frozenset[Term]], bool | None] = {}
-
-    def names(self, term: Term) -> frozenset[object]:
-        """The opaque parts that a term shares with others: what can connect two facts.
-
-        The address of an object is a constant of its own, and what is said of
-        one call with it says nothing about another.
-        """
-        known = self._names.get(term)
-        if known is None:
-            found: set[object] = set()
-            if term.op in _OPAQUE and term.op != "object":
-                found.add((term.op, term.payload))
-            for arg in term.args:
-                if arg.op == "object" and term.op not in _OPAQUE:
-                    found.add(("object", arg.payload))
-                found |= self.names(arg)
-            known = self._names[term] = frozenset(found)
-        return known
 
     def possible(self, facts: Iterable[Term]) -> bool:
         """See PathSolver.possible; each group of connected facts is decided by itself."""
         left = list(dict.fromkeys(facts))
         while left:
             first = left.pop()
-            group, left = self._connected([first], self.names(first), left)
+            group, left = _connected([first], first.links(), left)
             if not self._holds(group):
                 return False
         return True
@@ -63,7 +42,7 @@ class SlicingSolver(PathSolver):
                 return True
             if fact is opposite:
                 return False
-        group, _ = self._connected([], self.names(condition), list(facts))
+        group, _ = _connected([], condition.links(), list(facts))
         key = (condition, frozenset(group))
         if key in self._decided:
             return self._decided[key]
@@ -75,32 +54,33 @@ class SlicingSolver(PathSolver):
         self._decided[key] = answer
         return answer
 
-    def _connected(
-        self, group: list[Term], names: frozenset[object], facts: list[Term]
-    ) -> tuple[list[Term], list[Term]]:
-        """(`group` with every fact that shares a name with it, however far; the other facts)."""
-        reached = set(names)
-        grew = True
-        while grew:
-            grew, rest = False, []
-            for fact in facts:
-                mine = self.names(fact)
-                if reached.isdisjoint(mine):
-                    rest.append(fact)
-                else:
-                    group.append(fact)
-                    if not mine <= reached:
-                        reached |= mine
-                        grew = True
-            facts = rest
-        return group, facts
-
     def _holds(self, group: list[Term]) -> bool:
         key = frozenset(group)
         known = self._groups.get(key)
         if known is None:
-            known = self._groups[key] = self._check(sorted(key, key=_serial))
+            known = self._groups[key] = super().possible(sorted(key, key=_serial))
         return known
+
+
+def _connected(
+    group: list[Term], names: frozenset[str], facts: list[Term]
+) -> tuple[list[Term], list[Term]]:
+    """(`group` with every fact that shares a name with it, however far; the other facts)."""
+    reached = set(names)
+    grew = True
+    while grew:
+        grew, rest = False, []
+        for fact in facts:
+            mine = fact.links()
+            if mine and reached.isdisjoint(mine):
+                rest.append(fact)
+            else:
+                group.append(fact)
+                if not mine <= reached:
+                    reached |= mine
+                    grew = True
+        facts = rest
+    return group, facts
 
 
 def _serial(term: Term) -> int:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from codegen.base.spans import Span
 from codegen.ir import environment as env
@@ -121,6 +122,21 @@ class World(Machine):
         self.fault_limit = faults
         self.plan = replace(self.plan, passes=passes)
 
+    def endings(self, halt: Halt, facts: tuple[Term, ...]) -> Iterator[tuple[Term, ...]]:
+        """The facts of ways from where a path halted to an end, far ones between near ones."""
+        if halt.state is None or halt.end not in (End.STOP, End.RETRY):
+            yield facts
+            return
+        at_fault = halt.end is End.STOP
+        faults = halt.state.faults + int(at_fault)
+        self.until(faults, faults if at_fault else faults + 1)
+        paths = list(self.stretch(halt.state, facts))
+        near = [p.facts for p in paths if p.end not in (End.STOP, End.RETRY)]
+        gates = [p for p in paths if p.end in (End.STOP, End.RETRY)] if faults < MAX_PASS else []
+        far = (end for gate in gates for end in self.endings(gate, gate.facts))
+        for one, other in zip_longest(near, far):
+            yield from (end for end in (one, other) if end is not None)
+
     # -- the gates -------------------------------------------------------------------
 
     def _path(self, state: State, end: End, span: Span, value: Term | None) -> Halt:
@@ -142,12 +158,18 @@ class World(Machine):
         return _Stop(end, span)
 
     def _next_pass(self, state: State, span: Span) -> None:
-        if state.faults >= self.plan.passes:
-            state.outcome = None
-            self._halt(state, End.RETRY, span)
+        # Before the first pass there is a gate, too; a handler may also lock the mm
+        # for something else, when nobody has asked for another pass.
+        if state.faults >= self.plan.passes and (state.retrying or not state.faults):
+            self._gate_of_pass(state, span)
+
+    def _gate_of_pass(self, state: State, span: Span) -> None:
+        state.outcome = None
+        self._halt(state, End.RETRY, span)
 
     def _fault(self, state: State, instruction: Call, args: list[Term]) -> list[Fork]:
-        self._next_pass(state, instruction.span)
+        if state.faults >= self.plan.passes:
+            self._gate_of_pass(state, instruction.span)
         if state.faults >= self.fault_limit:
             self._gate = tuple(args[1:3])
             self._halt(state, End.STOP, instruction.span)

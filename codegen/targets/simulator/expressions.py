@@ -40,6 +40,11 @@ BOOL: Range = (0, 1)
 _FLIPPED = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">": "<=", "<=": ">", ">=": "<"}
 _BITWISE = {"&": python.BIT_AND, "|": python.BIT_OR, "^": python.BIT_XOR}
+_FOLDED: Mapping[str, Callable[[int, int], int]] = {
+    "&": lambda a, b: a & b,
+    "|": lambda a, b: a | b,
+    "^": lambda a, b: a ^ b,
+}
 _SUMS = {"+": python.SUM, "-": python.SUM, "*": python.PRODUCT}
 _UNSIGNED = {8: types.UCHAR, 16: types.USHORT, 32: types.UINT, 64: types.ULONG}
 
@@ -62,6 +67,11 @@ def converted(value: Py, target: CType) -> Py:
     if value.span[0] == value.span[1] and not target.boolean and not value.operands:
         wrapped = value.span[0] & ((1 << target.bits) - 1)
         return number(wrapped - (1 << target.bits) if wrapped > high else wrapped)
+    inner = _inner(value)
+    if inner is not None and not target.boolean and int(value.head[1:]) >= target.bits:
+        # What was cut to 64 bits may be cut to fewer at once.
+        again = converted(inner, target)
+        return Py(again.pieces, again.precedence, again.span, again.head, again.args, value.plain)
     name = "boolean" if target.boolean else f"{'s' if target.signed else 'u'}{target.bits}"
     return call(name, [value], (low, high))
 
@@ -69,6 +79,29 @@ def converted(value: Py, target: CType) -> Py:
 def unsigned(value: Py, ctype: CType) -> Py:
     """The value as the trace and the names of calls show it."""
     return converted(value, _UNSIGNED.get(ctype.bits, types.ULONG))
+
+
+_CONVERSIONS = frozenset({"u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64"})
+
+
+def _inner(value: Py) -> Py | None:
+    """What a written conversion converts."""
+    if value.head in _CONVERSIONS and value.args is not None:
+        return value.args[0][1]
+    return None
+
+
+def _bare(value: Py) -> Py:
+    """A condition without a conversion that cannot make it 0."""
+    inner = _inner(value)
+    low, high = range_of(types.ULONG)
+    if (
+        inner is not None
+        and value.head[1:] == "64"
+        and low <= inner.span[0] <= inner.span[1] <= high
+    ):
+        return inner
+    return value
 
 
 class Expressions:
@@ -101,8 +134,9 @@ class Expressions:
                 return self._literal(expr)
             case Text(value=spelled):
                 if len(spelled) > 1 and spelled[0] == spelled[-1] == '"':
-                    return call("string", [atom(python.string(spelled[1:-1]))])
-                return call("text", [atom(python.string(spelled))])
+                    spelled = python.string(spelled[1:-1])
+                    return call("string", [atom(spelled)], range_of(types.POINTER))
+                return call("text", [atom(python.string(spelled))], range_of(types.POINTER))
             case Local(name=name) if name in self.pending:
                 return self.pending.pop(name)
             case Local(name=name):
@@ -121,12 +155,13 @@ class Expressions:
             case Index():
                 return self._read(call("w.load", [self.place(expr)]), expr.type)
             case Deref():
-                return self._read(call("w.load", [self.place(expr)]), expr.type)
+                # A local of any type may be behind the pointer.
+                return converted(call("w.load", [self.place(expr)]), expr.type)
             case AddressOf(target=target):
                 return self.place(target)
             case Cast(operand=operand):
                 if expr.type.boolean:
-                    return self._number(self.truth(operand))
+                    return self.number_of(self.truth(operand))
                 return converted(self.value(operand), expr.type)
             case Unary():
                 return self._unary(expr)
@@ -183,7 +218,7 @@ class Expressions:
 
     def _unary(self, expr: Unary) -> Py:
         if expr.op == "!":
-            return self._number(self.truth(expr))
+            return self.number_of(self.truth(expr))
         operand = converted(self.value(expr.operand), expr.type)
         low, high = operand.span
         span = (-high, -low) if expr.op == "-" else (~high, ~low)
@@ -192,7 +227,7 @@ class Expressions:
     def _binary(self, expr: Binary) -> Py:
         op = expr.op
         if op in _OPPOSITE or op in ("&&", "||"):
-            return self._number(self.truth(expr))
+            return self.number_of(self.truth(expr))
         if op in ("<<", ">>"):
             return self._shift(expr)
         ctype = types.common(expr.left.type, expr.right.type)
@@ -200,6 +235,9 @@ class Expressions:
         right = converted(self.value(expr.right), ctype)
         if op in _BITWISE:
             span = range_of(ctype)
+            if left.span[0] == left.span[1] and right.span[0] == right.span[1]:
+                value = _FOLDED[op](left.span[0], right.span[0])
+                return join(op, left, right, _BITWISE[op], (value, value))
             if op == "&":
                 limits = [o.span[1] for o in (left, right) if o.span[0] >= 0]
                 span = (0, min(limits)) if limits else span
@@ -219,11 +257,13 @@ class Expressions:
                 return join(">>", left, right, python.SHIFT, span)
             return converted(join("<<", left, right, python.SHIFT), ctype)
         head = "shift_left" if expr.op == "<<" else "shift_right"
-        return converted(call(head, [left, unsigned(right, expr.right.type), number(ctype.bits)]), ctype)
+        return converted(
+            call(head, [left, unsigned(right, expr.right.type), number(ctype.bits)]), ctype
+        )
 
     def _pure(self, expr: PureCall) -> Py:
         if self.program.role(expr.name) is Role.USER_MODE:
-            return self._number(self.truth(expr))
+            return self.number_of(self.truth(expr))
         value = call("w.pure", [atom(python.string(expr.name)), *map(self.argument, expr.args)])
         return self._read(value, expr.type)
 
@@ -231,14 +271,16 @@ class Expressions:
         """An argument as the trace shows it."""
         return unsigned(self.value(expr), expr.type)
 
-    def _number(self, condition: Py) -> Py:
+    def number_of(self, condition: Py) -> Py:
         """A Python condition as C's 1 or 0."""
         if condition.text in ("True", "False"):
             return number(int(condition.text == "True"))
         if condition.precedence == python.TERNARY or condition.span == BOOL:
             return condition if condition.span == BOOL else call("boolean", [condition], BOOL)
-        return call("int", [condition], BOOL) if _is_bool(condition) else call(
-            "boolean", [condition], BOOL
+        return (
+            call("int", [condition], BOOL)
+            if _is_bool(condition)
+            else call("boolean", [condition], BOOL)
         )
 
     # -- conditions --
@@ -251,9 +293,9 @@ class Expressions:
             case Unary(op="!", operand=operand):
                 return negated(self.truth(operand))
             case Binary(op="&&"):
-                return join("and", self.truth(expr.left), self.truth(expr.right), python.AND)
+                return python.both(self.truth(expr.left), self.truth(expr.right))
             case Binary(op="||"):
-                return join("or", self.truth(expr.left), self.truth(expr.right), python.OR)
+                return python.either(self.truth(expr.left), self.truth(expr.right))
             case Binary(op=op) if op in _OPPOSITE:
                 return self._comparison(expr)
             case Cast(operand=operand, type=ctype) if ctype.boolean or (
@@ -266,7 +308,7 @@ class Expressions:
                 args = [atom(python.string(expr.name)), *map(self.argument, expr.args)]
                 return call("w.pure", args)
             case _:
-                return self.value(expr)
+                return _bare(self.value(expr))
 
     def _comparison(self, expr: Binary) -> Py:
         ctype = types.common(expr.left.type, expr.right.type)
@@ -294,11 +336,13 @@ def negated(condition: Py) -> Py:
     if condition.text in ("True", "False"):
         return atom("False" if condition.text == "True" else "True")
     if condition.precedence == python.COMPARE:
-        (left, low), operator, (right, high) = condition.pieces  # type: ignore[misc]
+        operator = condition.pieces[1]
         assert isinstance(operator, str)
-        opposite = _OPPOSITE[operator.strip()]
-        pieces = ((left, low), f" {opposite} ", (right, high))
-        return Py(pieces, python.COMPARE, plain=condition.plain)
+        if operator in (" in ", " not in "):
+            subject, *values = condition.operands
+            return python.one_of(subject, values, " not in " if operator == " in " else " in ")
+        left, right = condition.operands
+        return join(_OPPOSITE[operator.strip()], left, right, python.COMPARE)
     return prefix("not ", condition, python.NOT)
 
 
@@ -306,7 +350,13 @@ def _ternary(condition: Py, then: Py, otherwise: Py) -> Py:
     span = (min(then.span[0], otherwise.span[0]), max(then.span[1], otherwise.span[1]))
     if condition.precedence == python.NOT:
         condition, then, otherwise = condition.operands[0], otherwise, then
-    pieces = ((then, python.OR), " if ", (condition, python.OR), " else ", (otherwise, python.TERNARY))
+    pieces = (
+        (then, python.OR),
+        " if ",
+        (condition, python.OR),
+        " else ",
+        (otherwise, python.TERNARY),
+    )
     plain = condition.plain and then.plain and otherwise.plain
     return Py(pieces, python.TERNARY, span, plain=plain)
 

@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 
 WIDTH = 100
 INDENT = "    "
+_LONGEST_PATH = 50
 
 # Python's precedence, loosest first.
-TERNARY, OR, AND, NOT, COMPARE, BIT_OR, BIT_XOR, BIT_AND, SHIFT, SUM, PRODUCT, SIGN, ATOM = range(13)
+TERNARY, OR, AND, NOT, COMPARE, BIT_OR, BIT_XOR, BIT_AND, SHIFT, SUM, PRODUCT, SIGN, ATOM = range(
+    13
+)
 
 Range = tuple[int, int]
 ANY: Range = (-(1 << 63), (1 << 64) - 1)
@@ -57,7 +60,7 @@ class Py:
         """The expression with one operand, somewhere in it, replaced."""
         if self is old:
             return new
-        if self.args is not None:
+        if self.args is not None and self.precedence == ATOM:
             args = tuple((k, a.replaced(old, new)) for k, a in self.args)
             return call(self.head, args, self.span, self.plain)
         pieces = tuple(
@@ -101,6 +104,39 @@ def join(operator: str, left: Py, right: Py, precedence: int, span: Range = ANY)
     return Py(pieces, precedence, span, plain=left.plain and right.plain)
 
 
+def both(left: Py, right: Py) -> Py:
+    """`left and right`."""
+    if "False" in (left.text, right.text) and left.plain:
+        return atom("False")
+    if left.text == "True":
+        return right
+    return left if right.text == "True" else join("and", left, right, AND)
+
+
+def either(left: Py, right: Py) -> Py:
+    """`left or right`; two comparisons of one value are one."""
+    if "True" in (left.text, right.text) and left.plain:
+        return atom("True")
+    if left.text == "False":
+        return right
+    if right.text == "False":
+        return left
+    if left.precedence == right.precedence == COMPARE and right.pieces[1] == " == ":
+        same = left.operands[0].text == right.operands[0].text and left.plain
+        if same and left.pieces[1] in (" == ", " in "):
+            subject, *values = left.operands
+            return one_of(subject, [*values, right.operands[1]])
+    return join("or", left, right, OR)
+
+
+def one_of(subject: Py, values: list[Py], operator: str = " in ") -> Py:
+    """`subject in (a, b)`."""
+    given = call("", values)
+    pieces: tuple[str | tuple[Py, int], ...] = ((subject, BIT_OR), operator, *given.pieces)
+    head = f"{subject.text if subject.precedence >= BIT_OR else f'({subject.text})'}{operator}"
+    return Py(pieces, COMPARE, ANY, head, given.args)
+
+
 def prefix(operator: str, operand: Py, precedence: int, span: Range = ANY) -> Py:
     """`-x`, `~x`, `not x`."""
     return Py((operator, (operand, precedence)), precedence, span, plain=operand.plain)
@@ -112,6 +148,12 @@ def string(value: str) -> str:
     if body.count('"') > body.count("'"):
         return "'" + body.replace("'", "\\'") + "'"
     return '"' + body.replace('"', '\\"') + '"'
+
+
+def shown_path(path: str) -> str:
+    """A file's path as comments and docstrings name it: printable, and not too long."""
+    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\' else "?" for c in path)
+    return plain if len(plain) <= _LONGEST_PATH else "..." + plain[3 - _LONGEST_PATH :]
 
 
 # ---- statements ------------------------------------------------------------------
@@ -201,16 +243,20 @@ class Writer:
             if smaller is None:
                 break
             value = smaller
-        self._put(line.before + value.text, depth)
+        for text in self._layout(line.before, value, "", depth):
+            self._put(text, depth)
 
     def _split(self, before: str, value: Py, depth: int) -> bool:
         """A call over several lines; False where an argument is too long for a line of its own."""
         assert value.args is not None
         args = [(f"{k}=" if k else "") + a.text for k, a in value.args]
-        if self._fits(", ".join(args), depth + 1):
+        if self._fits(", ".join(args), depth + 1) and not value.head.endswith("in "):
             lines = [", ".join(args)]
         elif all(self._fits(a + ",", depth + 1) for a in args) and len(args) > 1:
             lines = [a + "," for a in args]
+        elif value.head == "string":
+            room = WIDTH - len(INDENT) * (depth + 1) - 2
+            lines = _chunks(args[0], room)
         else:
             return False
         self._put(f"{before}{value.head}(", depth)
@@ -245,11 +291,13 @@ class Writer:
                 break
             condition = smaller
         head = f"{word} {condition.text}:"
+        lines = [head] if self._fits(head, depth) else self._long_condition(word, condition, depth)
         comment = "; ".join(dict.fromkeys(branch.comments))
-        if comment and self._fits(f"{head}  # {comment}", depth):
+        if comment and len(lines) == 1 and self._fits(f"{head}  # {comment}", depth):
             self._put(f"{head}  # {comment}", depth)
         else:
-            self._put(head, depth)
+            for line in lines:
+                self._put(line, depth)
             if comment:
                 room = WIDTH - len(INDENT) * (depth + 1) - 2
                 short = comment if len(comment) <= room else comment[: room - 3].rstrip() + "..."
@@ -264,6 +312,56 @@ class Writer:
         self._put("else:", depth)
         self.body(branch.otherwise, depth + 1)
 
+    def _long_condition(self, word: str, condition: Py, depth: int) -> list[str]:
+        """A condition over several lines: one operand a line, or what the last brackets hold."""
+        operator = {AND: "and", OR: "or"}.get(condition.precedence, "")
+        operands = _chain(condition)
+        if len(operands) > 2 or (len(operands) == 2 and not condition.text.endswith(")")):
+            inner = self._layout("", condition, "", depth + 1)
+            return [f"{word} (", *(INDENT + line for line in inner), "):"]
+        if len(operands) == 1:
+            return self._layout(f"{word} ", condition, ":", depth)
+        left, right = operands
+        lines = self._operand(f"{word} {_bracketed(left)} {operator} ", right, ":", depth)
+        if self._fits(lines[0], depth):
+            return lines
+        return self._operand(f"{word} ", left, f" {operator} {_bracketed(right)}:", depth)
+
+    def _layout(self, before: str, value: Py, after: str, depth: int) -> list[str]:
+        """An expression between brackets, over as many lines as it takes."""
+        if self._fits(before + value.text + after, depth):
+            return [before + value.text + after]
+        if value.args:
+            args = [(f"{k}=" if k else "", a) for k, a in value.args]
+            joined = ", ".join(k + a.text for k, a in args)
+            if self._fits(joined, depth + 1) and not value.head.endswith("in "):
+                inner = [joined]
+            elif len(args) > 1:
+                inner = [x for k, a in args for x in self._layout(k, a, ",", depth + 1)]
+            else:
+                inner = self._layout("", args[0][1], "", depth + 1)
+            return [f"{before}{value.head}(", *(INDENT + line for line in inner), f"){after}"]
+        if value.precedence == NOT:
+            return self._operand(f"{before}not ", value.operands[0], after, depth)
+        operator = {AND: "and", OR: "or"}.get(value.precedence)
+        if operator is None:
+            return [before + value.text + after]
+        first, *rest = _chain(value)
+        lines = self._operand(before, first, "", depth)
+        for position, operand in enumerate(rest):
+            last = position == len(rest) - 1
+            lines += self._operand(f"{operator} ", operand, after if last else "", depth)
+        return lines
+
+    def _operand(self, before: str, value: Py, after: str, depth: int) -> list[str]:
+        """An operand of `and`, `or` or `not`, in parentheses where it needs them."""
+        if value.precedence >= NOT:
+            return self._layout(before, value, after, depth)
+        if self._fits(f"{before}({value.text}){after}", depth):
+            return [f"{before}({value.text}){after}"]
+        inner = self._layout("", value, "", depth + 1)
+        return [f"{before}(", *(INDENT + line for line in inner), f"){after}"]
+
     def _cases(self, machine: Cases, depth: int) -> None:
         self._put(f"label = {string(machine.cases[0][0])}", depth)
         self._put("while True:", depth)
@@ -276,6 +374,32 @@ class Writer:
             if isinstance(last, Line) and last.before == "continue" and len(body) > 1:
                 body = body[:-1]
             self.body(body, depth + 3)
+
+
+def _chain(condition: Py) -> list[Py]:
+    """The operands of `a and b and c`."""
+    if condition.precedence not in (AND, OR):
+        return [condition]
+    left, right = condition.operands
+    more = _chain(left) if left.precedence == condition.precedence else [left]
+    return [*more, right]
+
+
+def _bracketed(operand: Py) -> str:
+    return operand.text if operand.precedence >= NOT else f"({operand.text})"
+
+
+def _chunks(literal: str, room: int) -> list[str]:
+    """A string literal in pieces that each fit."""
+    quote, body = literal[0], literal[1:-1]
+    pieces = []
+    while len(body) > room:
+        end = body.rfind(" ", 0, room) + 1 or room
+        while body[end - 1] == "\\":
+            end -= 1
+        pieces.append(quote + body[:end] + quote)
+        body = body[end:]
+    return [*pieces, quote + body + quote]
 
 
 def _parts(value: Py) -> list[Py]:

@@ -73,9 +73,14 @@ def address_of(name: str) -> int:
     return 0xFFFF_8000_0000_0000 + (zlib.crc32(name.encode()) << 8)
 
 
-def text(literal: str) -> Word:
-    """The address of a string literal, given as C spells it."""
+def text(literal: str) -> int:
+    """The address of a literal that C spells like this."""
     return word(address_of(literal), literal, "text")
+
+
+def string(inside: str) -> int:
+    """The address of a string, given as it stands between C's quotes."""
+    return text(f'"{inside}"')
 
 
 def pointer(value: int) -> int:
@@ -87,7 +92,7 @@ def pointer(value: int) -> int:
     return same
 
 
-def constant(number: int, name: str) -> Word:
+def constant(number: int, name: str) -> int:
     """A number that a signal is recognised by."""
     return word(number, name, "constant")
 
@@ -151,14 +156,14 @@ def s64(x: int) -> int:
     return _keep(x, (x + 0x8000_0000_0000_0000 & 0xFFFF_FFFF_FFFF_FFFF) - 0x8000_0000_0000_0000)
 
 
-def shift_left(x: int, count: int) -> int:
-    """`x << count`, before it is cut to its type; a count of the width or more leaves nothing."""
-    return x << count if 0 <= count < 64 else 0
+def shift_left(x: int, count: int, bits: int) -> int:
+    """`x << count`, not yet cut to its type; a count of the width or more leaves nothing."""
+    return x << count if count < bits else 0
 
 
-def shift_right(x: int, count: int) -> int:
+def shift_right(x: int, count: int, bits: int) -> int:
     """`x >> count`; a count of the width or more leaves nothing but the sign."""
-    return x >> count if 0 <= count < 64 else (-1 if x < 0 else 0)
+    return x >> min(count, bits)
 
 
 def divide(x: int, y: int) -> int:
@@ -196,11 +201,13 @@ class Event:
 
 @dataclass(frozen=True)
 class Trace:
-    """What a run did: `end` is "return", or "never" after a call that does not come back.
+    """What a run did.
 
-    `value` is what the handler returned; `lock` how often the mmap lock is
-    still held, negative if it was released too often; `vma_locked` whether the
-    VMA's own lock is; `passes` counts the calls of handle_mm_fault().
+    `end` is "return", "never" after a call that does not come back, or
+    "endless" where the handler goes round and round. `value` is what the
+    handler returned; `lock` how often the mmap lock is still held, negative if
+    it was released too often; `vma_locked` whether the VMA's own lock is;
+    `passes` counts the calls of handle_mm_fault().
     """
 
     events: tuple[Event, ...]
@@ -212,7 +219,15 @@ class Trace:
 
 
 class Ended(Exception):
-    """The run is over: what was called does not come back."""
+    """The run is over: what was called does not come back, or the handler never ends."""
+
+    end = "never"
+
+
+class Endless(Ended):
+    """The handler goes round and round."""
+
+    end = "endless"
 
 
 class ScenarioError(Exception):
@@ -224,7 +239,7 @@ class ScenarioError(Exception):
 _ORDINAL = re.compile(r"[#@]\d+")
 _SIGNAL_CODE = re.compile(r"(SEGV|BUS|ILL|FPE|TRAP)_")
 _SIGNAL_NUMBER = re.compile(r"SIG[A-Z0-9]+\Z")
-_MOST_TURNS = 100_000
+_MOST_TURNS = 1000
 
 
 @dataclass
@@ -250,15 +265,15 @@ class World:
         self.events.append(Event(kind, name, shown, line))
 
     def turn(self) -> None:
-        """Counts the turns of the loops: a handler that never ends is the scenario's fault."""
+        """Counts the turns of the loops, to know a handler that never ends."""
         self.turns += 1
         if self.turns > _MOST_TURNS:
-            raise ScenarioError("the handler does not end in this scenario")
+            raise Endless
 
     # -- memory --
 
     @property
-    def current(self) -> Word:
+    def current(self) -> int:
         """The task that runs."""
         return self.object("current")
 
@@ -266,28 +281,27 @@ class World:
         """The value of a variable or of a header's macro."""
         return self.load(self.object(f"&{name}"))
 
-    def object(self, name: str) -> Word:
+    def object(self, name: str) -> int:
         """The address of something that is there: `regs`, `current`, `&init_mm`."""
         return word(address_of(name), name, "object")
 
-    def symbol(self, name: str) -> Word:
+    def symbol(self, name: str) -> int:
         """What the scenario says of a name."""
         return word(u64(self.scenario.get(name, 0)), name, "symbol")
 
-    def local(self, name: str) -> Word:
+    def local(self, name: str) -> int:
         """The address of a new variable of the function at hand."""
         self.scopes += 1
         return word(address_of(f"&{name}"), f"&{name}", "local", scope=f" {self.scopes}")
 
-    def field(self, base: int, name: str) -> Word:
+    def field(self, base: int, name: str) -> int:
         """The address `&base->name`; `name` may have dots."""
         place = base
         for part in name.split("."):
             place = self._inside(place, f".{part}", f"->{part}")
-        assert isinstance(place, Word)
         return place
 
-    def index(self, base: int, index: int) -> Word:
+    def index(self, base: int, index: int) -> int:
         """The address `&base[index]`."""
         number = u64(index)
         if number > 0xFFFF_FFFF_FFFF_F000:
@@ -400,11 +414,11 @@ class World:
         self.event("call", name, args, line)
         return self.result(name, *args)
 
-    def opaque(self, name: str, *args: int, writes: bool, line: int) -> int:
+    def opaque(self, name: str, *args: int, writes: bool = False, line: int) -> int:
         """One of the file's own functions that has no part in the handler's story."""
         return self._own("call", name, args, writes, line)
 
-    def routine(self, name: str, *args: int, writes: bool, line: int) -> int:
+    def routine(self, name: str, *args: int, writes: bool = False, line: int) -> int:
         """One of the file's own functions that leads to the exception table or the oops."""
         return self._own("kernel", name, args, writes, line)
 
@@ -443,11 +457,13 @@ class World:
         lsb: int | None = None,
         pkey: int | None = None,
         *,
+        result: int = 0,
         line: int,
-    ) -> None:
-        """A signal is sent to the task."""
+    ) -> int:
+        """A signal is sent to the task; `result` is what sending it gives."""
         parts = tuple(p for p in (signo, code, addr, lsb, pkey) if p is not None)
         self.event("signal", name, parts, line)
+        return result
 
     def signal_info(self, name: str, *args: int, line: int) -> int:
         """A signal is sent whose parts stand in a siginfo."""
@@ -651,7 +667,7 @@ def _signal_shape(args: tuple[int, ...]) -> tuple[int, ...] | None:
     return (signo, args[codes[0]])
 
 
-# What handle_mm_fault() may say and be told; a simulator has its own tree's numbers.
+# What handle_mm_fault() may say and be told; a simulator has the numbers of its own kernel.
 FAULT = {
     "VM_FAULT_OOM": 0x1,
     "VM_FAULT_SIGBUS": 0x2,
@@ -676,15 +692,15 @@ def parse_scenario(words: list[str], constants: Mapping[str, int]) -> dict[str, 
     """
     scenario: dict[str, int] = {}
     for word in words:
-        name, equals, value = word.rpartition("=")
+        name, _, value = word.rpartition("=")
+        if not name:
+            raise ScenarioError(f"{word}: not NAME=VALUE")
         number = 0
         for part in value.split("|"):
             try:
                 number |= constants[part] if part in constants else int(part, 0)
             except ValueError:
                 raise ScenarioError(f"{word}: {part!r} is neither a number nor known") from None
-        if not equals or not name:
-            raise ScenarioError(f"{word}: not NAME=VALUE")
         scenario[name] = number
     return scenario
 
@@ -693,8 +709,9 @@ def trace_table(trace: Trace) -> str:
     """The trace as a table: the C line, the kind of step, the step."""
     rows = [("line", "kind", "step")]
     rows += [(e.where, e.kind, _step(e)) for e in trace.events]
-    ending = "does not come back" if trace.end == "never" else _returned(trace.value)
-    rows.append(("", "end", ending + _locks(trace)))
+    endings = {"never": "does not come back", "endless": "goes round and round"}
+    ending = endings.get(trace.end) or _returned(trace.value) + _locks(trace)
+    rows.append(("", "end", ending))
     wide = [max(len(row[column]) for row in rows) for column in (0, 1)]
     return "".join(f"{a:>{wide[0]}}  {b:<{wide[1]}}  {c}".rstrip() + "\n" for a, b, c in rows)
 
@@ -717,8 +734,6 @@ def _returned(value: int | None) -> str:
 
 
 def _locks(trace: Trace) -> str:
-    if trace.end != "return":
-        return ""
     if trace.lock > 0 or trace.vma_locked:
         return ", a lock still held"
     return ", a lock released too often" if trace.lock < 0 else ""

@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where in the handler the dance is, and what of the code behind it stays.
+
+prologue        stays, but for the perf event
+retry: ...      the dance: goes
+no_context:     a tail that the prologue jumps to: stays where it is
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from codegen.base.diagnostics import RefusalCode
+from codegen.base.spans import Span
+from codegen.csyntax.identifiers import words_in
+from codegen.csyntax.nodes import Statement, StatementKind
+from codegen.ir.environment import Outcome
+from codegen.ir.vocabulary import Role
+from codegen.targets.c.evaluate import Scenario, Setup, key_of
+from codegen.targets.c.expr import Assign, Expr, Name, Ternary, Unary, bare, walk
+from codegen.targets.c.source import READ_SIDE, Body, HandlerFile, assigned_names, every
+from codegen.targets.c.values import Value
+from codegen.targets.c.walk import Walker, arms_of
+
+_OPENING = frozenset(
+    (
+        *(Role.LOCK_FIND, Role.LOCK, Role.TRYLOCK, Role.LOCK_KILLABLE, Role.LOCK_VMA),
+        *(Role.SEM_LOCK, Role.SEM_TRYLOCK, Role.SEM_LOCK_KILLABLE, Role.FIND_VMA),
+        *(Role.FIND_VMA_PREV, Role.FAULT),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Region:
+    """The dance in a handler: `units` are the handler's outermost statements.
+
+    units[:start] is the prologue, units[start:] the dance and what follows;
+    of these the indices in `kept` stay. `perf` are statements of the prologue
+    that move into the helper. `mode` is the C text of the test for user mode.
+    """
+
+    handler: Body
+    units: tuple[Statement, ...]
+    start: int
+    kept: tuple[int, ...]
+    kept_labels: frozenset[str]
+    fault_labels: frozenset[str]
+    perf: tuple[Statement, ...]
+    mode: str
+    setup: Setup
+
+    @property
+    def prologue(self) -> tuple[Statement, ...]:
+        """The units before the dance."""
+        return self.units[: self.start]
+
+    @property
+    def gone(self) -> tuple[Statement, ...]:
+        """The units that the conversion takes away."""
+        return tuple(u for i, u in enumerate(self.units) if i >= self.start and i not in self.kept)
+
+
+def find_region(file: HandlerFile, handler: Body) -> Region:
+    """The region of the dance in `handler`.
+
+    Raises RefusedError where there is none at the outermost level, where a
+    part of it would have to stay, or where the mode is not to be found.
+    """
+    units = handler.statements
+    start = _start(file, handler, units)
+    if start is None:
+        raise file.refuse(
+            RefusalCode.NO_DANCE,
+            "the mm is not locked among the handler's outermost statements",
+            handler.text.name_span,
+        )
+    fault_labels = _fault_labels(file, handler, units)
+    start = _before_jumps_over(units, start, fault_labels)
+    kept = _with_dead_code(units, _kept(file, handler, units, start))
+    labels = frozenset(
+        s.label
+        for i in kept
+        for s in every((units[i],))
+        if s.kind is StatementKind.LABEL and s.label
+    )
+    for i in kept:
+        for call in file.calls_in(handler.tree, units[i].span):
+            if file.role(call) in READ_SIDE or (call in file.defined and file.dances(call)):
+                raise file.refuse(
+                    RefusalCode.SHAPE,
+                    "code that the prologue jumps to is a part of the dance",
+                    units[i].span,
+                )
+    mode, modes = _modes(file, handler)
+    gone = [u for i, u in enumerate(units) if i >= start and i not in kept]
+    vanishing = frozenset().union(*(assigned_names(handler.tree, u.span) for u in gone))
+    declared = _declared(file, handler, units)
+    flags = flags_of(file, handler)
+    vanishing = vanishing & declared.keys() - {flags}
+    env = _prologue_values(file, handler, units[:start], declared, modes)
+    perf = tuple(s for s in units[:start] if _is_perf(file, handler, s))
+    live = {
+        label: frozenset(
+            word
+            for i in _reach(file, handler, units, (label,))
+            for word in words_in(handler.tree, units[i].span)
+        )
+        for label in labels
+    }
+    env[flags] = None
+    setup = Setup(modes, labels, fault_labels, vanishing, env, live, flags)
+    return Region(handler, units, start, kept, labels, fault_labels, perf, mode, setup)
+
+
+def _start(file: HandlerFile, handler: Body, units: Sequence[Statement]) -> int | None:
+    """The first unit that locks the mm or looks the VMA up, and the labels in front of it."""
+    for i, unit in enumerate(units):
+        for call in file.calls_in(handler.tree, unit.span):
+            roles = {file.role(w) for w in file.words_of(call)} if call in file.defined else set()
+            if file.role(call) in _OPENING or Role.FAULT in roles:
+                while i and units[i - 1].kind is StatementKind.LABEL:
+                    i -= 1
+                return i
+    return None
+
+
+def _before_jumps_over(units: Sequence[Statement], start: int, fault_labels: frozenset[str]) -> int:
+    """The start moved up before jumps into the dance: `goto lock_mmap` around the fast path."""
+    labels = {
+        s.label for u in units[start:] for s in every((u,)) if s.kind is StatementKind.LABEL
+    } & fault_labels
+    for i in range(start):
+        if any(s.kind is StatementKind.GOTO and s.label in labels for s in every((units[i],))):
+            return i
+    return start
+
+
+def _is_perf(file: HandlerFile, handler: Body, s: Statement) -> bool:
+    call = file.call_of(handler.tree, s)
+    return (
+        call is not None
+        and call.name == "perf_sw_event"
+        and bool(call.args)
+        and any(isinstance(a, Name) and a.text == "PERF_COUNT_SW_PAGE_FAULTS" for a in call.args)
+    )
+
+
+# -- control flow among the units -------------------------------------------------
+
+
+def ends_flow(file: HandlerFile, handler: Body, s: Statement) -> bool:
+    """Whether control never goes on behind a statement."""
+    match s.kind:
+        case StatementKind.GOTO | StatementKind.RETURN:
+            return True
+        case StatementKind.COMPOUND:
+            return any(ends_flow(file, handler, c) for c in s.children)
+        case StatementKind.IF:
+            arms = [c for c in s.children if c.kind is not StatementKind.ELSE]
+            other = [c for c in s.children if c.kind is StatementKind.ELSE]
+            return bool(other) and all(
+                any(ends_flow(file, handler, c) for c in arm)
+                for arm in (arms, [c for e in other for c in e.children])
+            )
+        case StatementKind.EXPRESSION:
+            call = file.call_of(handler.tree, s)
+            return call is not None and file.never_returns(call.name)
+        case _:
+            return False
+
+
+def _units_from(
+    file: HandlerFile, handler: Body, units: Sequence[Statement], index: int
+) -> Iterable[int]:
+    for i in range(index, len(units)):
+        yield i
+        if ends_flow(file, handler, units[i]):
+            return
+
+
+def _reach(
+    file: HandlerFile, handler: Body, units: Sequence[Statement], labels: Iterable[str | None]
+) -> set[int]:
+    """The units that control can come to from some labels."""
+    home = {
+        s.label: i
+        for i, u in enumerate(units)
+        for s in every((u,))
+        if s.kind is StatementKind.LABEL
+    }
+    seen: set[int] = set()
+    stack = [home[label] for label in labels if label in home]
+    done: set[int] = set()
+    while stack:
+        index = stack.pop()
+        if index in done:
+            continue
+        done.add(index)
+        for i in _units_from(file, handler, units, index):
+            if i in seen:
+                continue
+            seen.add(i)
+            for s in every((units[i],)):
+                if s.kind is StatementKind.GOTO and s.label in home:
+                    stack.append(home[s.label])
+    return seen
+
+
+def _fault_labels(file: HandlerFile, handler: Body, units: Sequence[Statement]) -> frozenset[str]:
+    """The labels from which handle_mm_fault() can be reached."""
+    faulting = {
+        i
+        for i, u in enumerate(units)
+        if file.has_role(handler.tree, u.span, frozenset({Role.FAULT}))
+    }
+    labels = [s.label for u in units for s in every((u,)) if s.kind is StatementKind.LABEL]
+    return frozenset(
+        label for label in labels if label and _reach(file, handler, units, (label,)) & faulting
+    )
+
+
+def _kept(
+    file: HandlerFile, handler: Body, units: Sequence[Statement], start: int
+) -> tuple[int, ...]:
+    """The units behind the start that the prologue jumps to, and where these lead."""
+    labels = [s.label for u in units[:start] for s in every((u,)) if s.kind is StatementKind.GOTO]
+    return tuple(sorted(i for i in _reach(file, handler, units, labels) if i >= start))
+
+
+def _with_dead_code(units: Sequence[Statement], kept: tuple[int, ...]) -> tuple[int, ...]:
+    """What stands unreachable behind code that stays, a `return` after panic(), stays too."""
+    found = set(kept)
+    for i in kept:
+        while i + 1 < len(units) and not any(
+            s.kind is StatementKind.LABEL for s in every((units[i + 1],))
+        ):
+            i += 1
+            found.add(i)
+    return tuple(sorted(found))
+
+
+def _declared(
+    file: HandlerFile, handler: Body, units: Sequence[Statement]
+) -> dict[str, Span | None]:
+    """The handler's locals and what each starts as."""
+    found: dict[str, Span | None] = {}
+    for s in every(units):
+        if s.kind is StatementKind.DECLARATION:
+            for d in file.declarators(handler.tree, s):
+                found[d.name] = d.value
+    return found
+
+
+def _names_user(node: Expr) -> bool:
+    return any(isinstance(n, Name) and n.text == "FAULT_FLAG_USER" for n in walk(node))
+
+
+def _user_assignments(
+    file: HandlerFile, handler: Body
+) -> Iterator[tuple[Assign, tuple[Expr, bool] | None]]:
+    """Each `flags |= ... FAULT_FLAG_USER ...` with the condition that it stands under.
+
+    The condition holds there, or it does not (the `else` of an if).
+    """
+
+    def search(
+        statements: Sequence[Statement], condition: tuple[Expr, bool] | None
+    ) -> Iterator[tuple[Assign, tuple[Expr, bool] | None]]:
+        for s in statements:
+            if s.kind is StatementKind.EXPRESSION:
+                node = file.expression(handler.tree, s.span)
+                if isinstance(node, Assign) and node.op == "|=" and _names_user(node.value):
+                    choices = [
+                        (n.condition, True)
+                        for n in walk(node.value)
+                        if isinstance(n, Ternary) and _names_user(n.then)
+                    ]
+                    yield node, choices[0] if choices else condition
+            elif s.kind is StatementKind.IF and s.head is not None:
+                arms = arms_of(s)
+                head = file.expression(handler.tree, s.head)
+                yield from search(arms[0], (head, True))
+                for arm in arms[1:]:
+                    yield from search(arm, (head, False))
+            elif s.kind is StatementKind.COMPOUND:
+                yield from search(s.children, condition)
+            else:
+                yield from search(s.children, None)
+
+    yield from search(handler.statements, None)
+
+
+def flags_of(file: HandlerFile, handler: Body) -> str:
+    """The local variable that FAULT_FLAG_USER is added to; "" if there is none."""
+    for node, _ in _user_assignments(file, handler):
+        if isinstance(node.target, Name):
+            return node.target.text
+    return ""
+
+
+def _modes(file: HandlerFile, handler: Body) -> tuple[str, dict[str, bool]]:
+    """The condition for FAULT_FLAG_USER as the source writes it, and every test known to be it."""
+    tree = handler.tree
+    conditions = [c for _, c in _user_assignments(file, handler) if c is not None]
+    if not conditions:
+        raise file.refuse(
+            RefusalCode.SHAPE,
+            "there is no test for user mode that adds FAULT_FLAG_USER to the flags",
+            handler.text.name_span,
+        )
+    node, positive = bare(conditions[0][0]), conditions[0][1]
+    while isinstance(node, Unary) and node.op == "!":
+        node, positive = bare(node.operand), not positive
+    text = file.text_of(tree, node.span)
+    modes = {key_of(text): positive, "user_mode(regs)": True, "kernel_mode(regs)": False}
+    if isinstance(node, Name):
+        value = _declared(file, handler, handler.statements).get(node.text)
+        if value is not None:
+            inner = bare(file.expression(tree, value))
+            inside = positive
+            while isinstance(inner, Unary) and inner.op == "!":
+                inner, inside = bare(inner.operand), not inside
+            modes[key_of(file.text_of(tree, inner.span))] = inside
+    return text, modes
+
+
+def _prologue_values(
+    file: HandlerFile,
+    handler: Body,
+    prologue: Sequence[Statement],
+    declared: dict[str, Span | None],
+    modes: dict[str, bool],
+) -> dict[str, Value | None]:
+    """What the locals are known to be where the dance begins."""
+    setup = Setup(modes, frozenset(), frozenset(), frozenset(), {})
+    evaluator = Walker(file, handler, Scenario(Outcome.SUCCESS, None), setup)
+    return evaluator.constants_after(prologue, declared)

@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Naming a difference: one small question per class of the house plan, section 6.
+
+Each question looks at what both sides did after they parted, and at the world
+in which they did. A class is only given in the direction towards the contract
+of generic_fault(): src departs from it, tgt meets it. The same difference the
+other way round is `other`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from codegen.ir.environment import Outcome
+from codegen.ir.terms import integer
+from codegen.ir.trace import End, Event, EventKind
+from codegen.targets.compare.nodes import DifferenceClass
+from codegen.targets.compare.observe import Step, Writes, differing, is_accounting
+from codegen.targets.compare.pair import Channel
+from codegen.targets.compare.scenario import Replay, agree
+from codegen.targets.compare.world import Halt
+
+_QUIET = frozenset({Outcome.SUCCESS, Outcome.COMPLETED, Outcome.SIGNAL_PENDING, Outcome.OOM})
+_SIGNO = {
+    Outcome.NO_VMA: "SIGSEGV",
+    Outcome.STACK_GROWTH_FAILURE: "SIGSEGV",
+    Outcome.ACCESS_DENIED: "SIGSEGV",
+    Outcome.SIGSEGV: "SIGSEGV",
+    Outcome.SIGBUS: "SIGBUS",
+    Outcome.HWPOISON: "SIGBUS",
+    Outcome.HWPOISON_LARGE: "SIGBUS",
+}
+
+
+@dataclass(frozen=True)
+class Tail:
+    """What one side did since the last gate, and where it stands now."""
+
+    steps: tuple[Step, ...]
+    accounting: tuple[Event, ...]
+    halt: Halt
+    run: Replay
+
+    def has(self, *kinds: EventKind) -> bool:
+        """Whether an event of one of the kinds is among the steps."""
+        return any(isinstance(s, Event) and s.kind in kinds for s in self.steps)
+
+    @property
+    def fast(self) -> bool:
+        """Whether a VMA's own lock was ever taken."""
+        return any(e.kind is EventKind.VMA_LOCK for e in self.halt_trace)
+
+    @property
+    def halt_trace(self) -> tuple[Event, ...]:
+        """The whole trace in the scenario."""
+        return self.run.trace
+
+
+@dataclass(frozen=True)
+class Case:
+    """A difference in one scenario, with the questions that only a run can answer.
+
+    `calm`: do both sides agree once nobody else holds the lock? `slow`: once
+    no VMA gives its own lock? `fresh`: both sides' runs had the last pass been
+    the first.
+    """
+
+    channel: Channel
+    user: bool
+    outcome: Outcome | None
+    passes: int
+    contended: bool
+    src: Tail
+    tgt: Tail
+    constants: Mapping[str, int]
+    calm: Callable[[], bool]
+    slow: Callable[[], bool]
+    fresh: Callable[[], tuple[Replay, Replay] | None]
+
+
+def classify(case: Case) -> DifferenceClass:
+    """The class of a difference."""
+    for cls, question in _QUESTIONS[case.channel]:
+        if question(case):
+            return cls
+    return DifferenceClass.OTHER
+
+
+# ---- the contract ------------------------------------------------------------------
+
+
+def meets_contract(case: Case) -> bool:
+    """Whether tgt does with this outcome what generic_fault() and its callers do.
+
+    Kernel mode: the exception table or the oops, no signal, no OOM, no BUG.
+    User mode: the outcome's own signal, the OOM call, or nothing.
+    """
+    tgt = case.tgt
+    if tgt.has(EventKind.BUG):
+        return False
+    if not case.user:
+        if case.outcome in (Outcome.SUCCESS, Outcome.COMPLETED):
+            return not tgt.has(EventKind.SIGNAL, EventKind.OOM, EventKind.KERNEL)
+        return not tgt.has(EventKind.SIGNAL, EventKind.OOM) and goes_to_fixup(tgt)
+    signals = [s for s in tgt.steps if isinstance(s, Event) and s.kind is EventKind.SIGNAL]
+    signo = _SIGNO.get(case.outcome) if case.outcome is not None else None
+    if signo is not None:
+        numbers = [s.part("signo") for s in signals]
+        wanted = case.constants.get(signo)
+        return len(numbers) == 1 and numbers[0] is not None and (
+            tgt.run.number(numbers[0]) == wanted
+        )
+    if case.outcome is Outcome.OOM:
+        return tgt.has(EventKind.OOM) and not signals
+    return not signals and not tgt.has(EventKind.OOM, EventKind.KERNEL)
+
+
+def goes_to_fixup(tail: Tail) -> bool:
+    """Whether a side does not simply go back to the faulting instruction.
+
+    A fixup may be a call, or a new program counter written to `regs`.
+    """
+    return bool(tail.steps) or tail.halt.end is End.NEVER
+
+
+# ---- what the sides did ------------------------------------------------------------
+
+
+def uaccess_livelock(case: Case) -> bool:
+    """In kernel mode with a fatal signal pending, src just returns; tgt goes to its fixup."""
+    return (
+        not case.user
+        and case.outcome is Outcome.SIGNAL_PENDING
+        and case.src.halt.end is End.RETURN
+        and not _moves(case.src)
+        and meets_contract(case)
+    )
+
+
+def _moves(tail: Tail) -> bool:
+    """Whether anything happens that could keep the instruction from faulting again."""
+    return any(
+        isinstance(s, Writes) or s.kind not in (EventKind.CALL, EventKind.OOM) for s in tail.steps
+    )
+
+
+def stale_outcome(case: Case) -> bool:
+    """After a retry; had this pass been the first, src would have done what tgt does.
+
+    tgt itself carries nothing over: it does the same in both passes.
+    """
+    if case.passes < 2 or not case.tgt.steps and case.tgt.halt.end is End.STOP:
+        return False
+    runs = case.fresh()
+    if runs is None:
+        return False
+    src, tgt = runs
+    if not agree(src, tgt) and not _same_routine(src, tgt):
+        return False
+    now, then = _answer(case.tgt.steps), _answer(tgt.seen.steps)
+    after = then[len(then) - len(now) :]
+    return differing(after, now, case.tgt.run.holds) is None
+
+
+def _same_routine(src: Replay, tgt: Replay) -> bool:
+    """Whether both go to the kernel's own routine; whether its fixup works is another matter."""
+    mine, theirs = _answer(src.seen.steps), _answer(tgt.seen.steps)
+    last = mine[-1] if mine else None
+    return (
+        isinstance(last, Event)
+        and last.kind is EventKind.KERNEL
+        and differing(mine, theirs, src.holds) is None
+    )
+
+
+def _answer(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The steps up to the kernel's own routine: whether its fixup works is another matter."""
+    for position, step in enumerate(steps):
+        if isinstance(step, Event) and step.kind is EventKind.KERNEL:
+            return steps[: position + 1]
+    return steps
+
+
+def missing_case(case: Case) -> bool:
+    """src runs into BUG() or panic(); tgt has an answer, or runs into it at another point."""
+    if not case.src.has(EventKind.BUG):
+        return False
+    return case.tgt.has(EventKind.BUG) or meets_contract(case)
+
+
+def kernel_mode_signal(case: Case) -> bool:
+    """A fault in kernel mode is answered like one of user mode; tgt goes to its fixup only."""
+    return (
+        not case.user
+        and case.src.has(EventKind.SIGNAL, EventKind.OOM)
+        and meets_contract(case)
+    )
+
+
+def lock_wait(case: Case) -> bool:
+    """The lock is contended, and that alone parts them; tgt waits as the contract says.
+
+    In kernel mode it looks at the exception table first, and the wait can be
+    killed: then it answers as if nothing was there.
+    """
+    if not case.contended or not case.calm():
+        return False
+    refused = any(e.kind is EventKind.LOCK_WAIT for e in case.tgt.halt_trace)
+    if case.tgt.halt.end is End.STOP or not refused:
+        return True
+    if case.tgt.has(EventKind.BUG, EventKind.OOM):
+        return False
+    return case.user or (goes_to_fixup(case.tgt) and not case.tgt.has(EventKind.SIGNAL))
+
+
+def fast_path(case: Case) -> bool:
+    """tgt has taken a VMA's own lock, which src did not; without it both agree.
+
+    tgt counts it, adds FAULT_FLAG_VMA_LOCK, and after a retry has not tried yet.
+    """
+    if not case.tgt.fast or case.src.fast == case.tgt.fast or not case.slow():
+        return False
+    match case.channel:
+        case Channel.FLAGS:
+            return _fast_flags(case)
+        case Channel.ACCOUNTING:
+            return _without_vm_events(case.src) == _without_vm_events(case.tgt)
+        case Channel.STEPS:
+            return meets_contract(case) or case.tgt.halt.end is End.STOP
+        case _:
+            return False
+
+
+def _fast_flags(case: Case) -> bool:
+    lock = case.constants.get("FAULT_FLAG_VMA_LOCK", 0)
+    tried = case.constants.get("FAULT_FLAG_TRIED", 0)
+    mine, theirs = case.src.run.number(case.src.halt.gate[1]), case.tgt.run.number(
+        case.tgt.halt.gate[1]
+    )
+    if case.passes == 1:
+        return theirs == mine | lock
+    return case.passes == 2 and theirs | tried == mine | tried
+
+
+def _without_vm_events(tail: Tail) -> list[tuple[int, ...]]:
+    return [
+        tuple(map(tail.run.number, e.args))
+        for e in tail.accounting
+        if "vm_" not in e.name or e.kind is EventKind.WRITE
+    ]
+
+
+def signal_code(case: Case) -> bool:
+    """The same signals to the same addresses, with another si_code; all else is the same."""
+    blank = tuple(map(_without_code, case.src.steps)), tuple(map(_without_code, case.tgt.steps))
+    return blank != (case.src.steps, case.tgt.steps) and _same_otherwise(case, *blank)
+
+
+def _without_code(step: Step) -> Step:
+    if isinstance(step, Event) and step.kind is EventKind.SIGNAL and "code" in step.parts:
+        args = list(step.args)
+        args[step.parts.index("code")] = integer(0, 32)
+        return replace(step, args=tuple(args))
+    return step
+
+
+def oops_reason(case: Case) -> bool:
+    """The same routine for kernel faults, given another signal number or text."""
+    blank = tuple(map(_without_reason, case.src.steps)), tuple(
+        map(_without_reason, case.tgt.steps)
+    )
+    return blank != (case.src.steps, case.tgt.steps) and _same_otherwise(case, *blank)
+
+
+def _without_reason(step: Step) -> Step:
+    """Numbers and texts that the routine is given are blanked, whatever chose them."""
+    if isinstance(step, Event) and step.kind is EventKind.KERNEL:
+        blank = tuple(integer(0, 64) if _is_reason(a) else a for a in step.args)
+        return replace(step, args=blank)
+    return step
+
+
+def _is_reason(term: object) -> bool:
+    op = getattr(term, "op", "")
+    if op == "ite":
+        return all(map(_is_reason, term.args[1:]))  # type: ignore[attr-defined]
+    return op in ("int", "text")
+
+
+def dropped_effect(case: Case) -> bool:
+    """src writes a thread field or a counter before an outcome that tgt's helper settles."""
+    if case.outcome not in _QUIET or any(isinstance(s, Writes) for s in case.tgt.steps):
+        return False
+    kept = tuple(s for s in case.src.steps if not isinstance(s, Writes))
+    return kept != case.src.steps and _same_otherwise(case, kept, case.tgt.steps)
+
+
+def _same_otherwise(case: Case, src: tuple[Step, ...], tgt: tuple[Step, ...]) -> bool:
+    return (
+        case.src.halt.end is case.tgt.halt.end
+        and differing(src, tgt, case.tgt.run.holds) is None
+    )
+
+
+def accounting(case: Case) -> bool:
+    """tgt counts one page fault, once, and src counts otherwise.
+
+    handle_mm_fault() does the maj/min accounting where it is given the registers.
+    """
+    if not any(e.kind is EventKind.FAULT for e in case.tgt.halt_trace) and case.outcome is None:
+        return False
+    counted = [
+        e.args[0].name
+        for e in case.tgt.halt_trace
+        if is_accounting(e) and e.name == "perf_sw_event" and e.args
+    ]
+    return counted.count("PERF_COUNT_SW_PAGE_FAULTS") == 1
+
+
+def lock_balance(case: Case) -> bool:
+    """src holds a lock, or has released one too many, where tgt has it right."""
+    right = 1 if case.tgt.halt.end is End.STOP else 0
+    return case.tgt.halt.held == right
+
+
+def flag_loss(case: Case) -> bool:
+    """src has lost flags that every fault of this mode has; tgt has exactly these besides."""
+    mine = case.src.run.number(case.src.halt.gate[1])
+    theirs = case.tgt.run.number(case.tgt.halt.gate[1])
+    usual = case.constants.get("FAULT_FLAG_DEFAULT", 0)
+    if case.user:
+        usual |= case.constants.get("FAULT_FLAG_USER", 0)
+    if case.passes > 1:
+        usual |= case.constants.get("FAULT_FLAG_TRIED", 0)
+    lost = theirs & ~mine
+    return mine | lost == theirs and not lost & ~usual
+
+
+_Question = tuple[DifferenceClass, Callable[[Case], bool]]
+_QUESTIONS: dict[Channel, tuple[_Question, ...]] = {
+    Channel.STEPS: (
+        (DifferenceClass.FAST_PATH, fast_path),
+        (DifferenceClass.LOCK_WAIT, lock_wait),
+        (DifferenceClass.STALE_OUTCOME, stale_outcome),
+        (DifferenceClass.UACCESS_LIVELOCK, uaccess_livelock),
+        (DifferenceClass.MISSING_CASE, missing_case),
+        (DifferenceClass.KERNEL_MODE_SIGNAL, kernel_mode_signal),
+        (DifferenceClass.SIGNAL_CODE, signal_code),
+        (DifferenceClass.OOPS_REASON, oops_reason),
+        (DifferenceClass.DROPPED_EFFECT, dropped_effect),
+    ),
+    Channel.ACCOUNTING: (
+        (DifferenceClass.FAST_PATH, fast_path),
+        (DifferenceClass.ACCOUNTING, accounting),
+    ),
+    Channel.HELD: ((DifferenceClass.LOCK_BALANCE, lock_balance),),
+    Channel.FLAGS: (
+        (DifferenceClass.FAST_PATH, fast_path),
+        (DifferenceClass.FLAG_LOSS, flag_loss),
+    ),
+    Channel.ADDRESS: (),
+}

@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every behaviour of two programs, side by side, in every world.
+
+    compare(before, after, accepted=DEFAULT_ACCEPTED) -> Comparison(EXPLAINED, ...)
+
+Every pair of ways is decided over bit-vectors; every difference that is told
+was replayed in both programs. Of the differences of one class, mode and
+outcome the one with the smallest scenario stands for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from codegen.ir.concrete import scenario_of
+from codegen.ir.environment import Outcome, Plan
+from codegen.ir.nodes import Function
+from codegen.ir.solver import ResourceBound
+from codegen.ir.terms import Term, negate
+from codegen.ir.trace import End, Event, EventKind
+from codegen.targets.compare.classify import Case, Tail, classify
+from codegen.targets.compare.explain import explanation
+from codegen.targets.compare.nodes import Comparison, Difference, DifferenceClass, Side, Verdict
+from codegen.targets.compare.pair import Parting, Walk
+from codegen.targets.compare.scenario import Replay, agree, replay, shifted
+from codegen.targets.compare.slices import SlicingSolver
+from codegen.targets.compare.world import MAX_PASS, Halt, World
+
+MAX_HISTORIES = 400
+"""How many ways to a difference are tried before it is left open."""
+MAX_ENDINGS = 8
+"""How many ways to an end are tried for one on which the difference is seen again."""
+MAX_ALIKE = 12
+"""How many differences of one kind are kept for the one that is told."""
+
+
+def compare(src: Side, tgt: Side, *, accepted: frozenset[DifferenceClass]) -> Comparison:
+    """Both sides over all feasible path pairs, in user and in kernel mode.
+
+    `other` is never accepted. Nothing is raised: a side without its entry is
+    UNSUPPORTED, a bound that was reached UNKNOWN, both with a note.
+    """
+    for side in (src, tgt):
+        if side.entry not in side.program.functions:
+            note = f"{side.label}: {side.entry}() could not be read"
+            return Comparison(Verdict.UNSUPPORTED, (), 0, 0, (note,))
+    found = Findings(src, tgt)
+    pairs = passes = 0
+    notes: dict[str, None] = {}
+    is_open = False
+    for user in (True, False):
+        walk = found.walk(user)
+        try:
+            walk.run()
+            found.settle(walk, user)
+        except ResourceBound as bound:
+            mode = "user" if user else "kernel"
+            notes[f"{mode} mode: {bound}; {walk.pairs} path pairs were decided"] = None
+            is_open = True
+        pairs, passes = pairs + walk.pairs, max(passes, walk.passes)
+        if not walk.settled:
+            notes[f"the loop changes still after {MAX_PASS} passes; later ones were not followed"] = None
+            is_open = True
+        if walk.unmatched and not found.partings:
+            notes[f"{walk.unmatched} ways of src meet a world that tgt has no way in"] = None
+            is_open = True
+        if walk.same_page:
+            notes["handle_mm_fault() is given another address in the same page"] = None
+    differences = smallest(found.differences)
+    notes |= dict.fromkeys(found.notes)
+    is_open = is_open or bool(found.notes)
+    verdict = _verdict(differences, accepted, is_open)
+    return Comparison(verdict, differences, pairs, passes, tuple(notes))
+
+
+def _verdict(
+    differences: tuple[Difference, ...], accepted: frozenset[DifferenceClass], is_open: bool
+) -> Verdict:
+    allowed = accepted - {DifferenceClass.OTHER}
+    if any(d.cls not in allowed for d in differences):
+        return Verdict.DIFFERS
+    if is_open:
+        return Verdict.UNKNOWN
+    return Verdict.EXPLAINED if differences else Verdict.EQUAL
+
+
+@dataclass
+class Findings:
+    """The partings of a walk, by kind, and what they come to."""
+
+    src: Side
+    tgt: Side
+    solver: SlicingSolver = field(default_factory=SlicingSolver)
+    partings: dict[object, list[Parting]] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.params = tuple(p.name for p in self.src.program.functions[self.src.entry].params)
+        self.entry = self.src.program.functions[self.src.entry]
+        self.constants = self.src.program.constants
+
+    def walk(self, user: bool) -> Walk:
+        """A walk over both sides in one mode; what it finds is kept here."""
+        self.partings = {}
+        plan = Plan(mode=user, contended=True, extra_bits=True)
+        worlds = [
+            World(s.program, s.entry, plan, self.solver, s.mode, self.params)
+            for s in (self.src, self.tgt)
+        ]
+        return Walk(worlds[0], worlds[1], self.solver, (), self._keep)
+
+    def _keep(self, parting: Parting) -> None:
+        """Partings that look alike are one kind; a few of each, the shortest, are enough."""
+        kind = (
+            parting.channel,
+            parting.src.outcome,
+            parting.tgt.outcome,
+            parting.joint.src.faults > 0,
+            _pending(parting.facts),
+            _shape(parting.src),
+            _shape(parting.tgt),
+        )
+        kept = self.partings.setdefault(kind, [])
+        kept.append(parting)
+        kept.sort(key=lambda p: (p.joint.src.faults, len(p.facts)))
+        del kept[MAX_ALIKE:]
+
+    def settle(self, walk: Walk, user: bool) -> None:
+        """Makes differences of the partings of one mode: those that really happen."""
+        for kept in self.partings.values():
+            happens = False
+            for parting in kept:
+                feasible, told = self._difference(walk, parting, user)
+                happens = happens or feasible
+                if told is not None:
+                    self.differences.append(told)
+                    break
+            else:
+                if happens:
+                    where = f"line {self.line(kept[0], self.entry)}, {kept[0].channel.value}"
+                    self.notes.append(f"a difference could not be replayed ({where})")
+
+    @staticmethod
+    def line(parting: Parting, entry: Function) -> int:
+        """Where the two part, in src's file: the first step that differs, else where src ends."""
+        steps = parting.seen.steps
+        if parting.position < len(steps):
+            step = steps[parting.position]
+            event = step if isinstance(step, Event) else step.events[0]
+            return event.line
+        return line_of(parting.src, entry)
+
+    # -- from a parting to a difference ----------------------------------------------
+
+    def _difference(
+        self, walk: Walk, parting: Parting, user: bool
+    ) -> tuple[bool, Difference | None]:
+        """(whether there is a world in which it happens, the difference as replayed in one)."""
+        feasible = False
+        for world in self._worlds(parting):
+            feasible = True
+            for facts in islice(_finished(walk, parting, self._plainest(world)), MAX_ENDINGS):
+                scenario = scenario_of(facts, self.solver)
+                scenario = {n: v for n, v in scenario.items() if not n.startswith("carried")}
+                src = replay(self.src, self.params, scenario)
+                tgt = replay(self.tgt, self.params, scenario)
+                if src is not None and tgt is not None and not agree(src, tgt):
+                    return True, self._told(parting, user, scenario, src, tgt)
+        return feasible, None
+
+    def _told(
+        self, parting: Parting, user: bool, scenario: dict[str, int], src: Replay, tgt: Replay
+    ) -> Difference:
+        case = self._case(parting, user, scenario, src, tgt)
+        cls, outcome = classify(case), outcome_text(case)
+        return Difference(
+            cls,
+            "user" if user else "kernel",
+            outcome,
+            self.line(parting, self.entry),
+            scenario,
+            src.trace,
+            tgt.trace,
+            explanation(cls, case, outcome),
+        )
+
+    def _worlds(self, parting: Parting) -> Iterator[tuple[Term, ...]]:
+        """The facts of ways that lead to the parting, a few; none if no way does."""
+        base = len(parting.joint.facts)
+        own = (*parting.facts[base:], parting.condition)
+        tried = met = 0
+        for history in parting.joint.histories():
+            tried += 1
+            if tried > MAX_HISTORIES:
+                self.notes.append(f"a difference after {tried} ways to it was left open")
+                return
+            facts = tuple(dict.fromkeys((*(f for way in history for f in way.facts), *own)))
+            if self.solver.possible(facts):
+                met += 1
+                yield facts
+            if met >= MAX_ALIKE:
+                return
+
+    def _plainest(self, facts: tuple[Term, ...]) -> tuple[Term, ...]:
+        """The facts, with the lock free, and VMAs that are found covering the address, if they can."""
+        for fact in plain_world(facts):
+            if self.solver.possible((*facts, fact)):
+                facts = (*facts, fact)
+        return facts
+
+    def _case(
+        self, parting: Parting, user: bool, scenario: dict[str, int], src: Replay, tgt: Replay
+    ) -> Case:
+        joint = parting.joint
+        passes = joint.src.faults + 1
+        acquired = joint.src.acquired - (1 if joint.at_fault and joint.src.acquired else 0)
+        contended = f"mmap_lock_contended#{acquired + 1}"
+
+        def both(changed: dict[str, int], fast: bool = True) -> bool:
+            a = replay(self.src, self.params, changed, fast)
+            b = replay(self.tgt, self.params, changed, fast)
+            return a is not None and b is not None and agree(a, b)
+
+        def fresh() -> tuple[Replay, Replay] | None:
+            moved = shifted(scenario, joint.src.faults, acquired)
+            a = replay(self.src, self.params, moved)
+            b = replay(self.tgt, self.params, moved)
+            return None if a is None or b is None else (a, b)
+
+        return Case(
+            parting.channel,
+            user,
+            self._outcome(parting, scenario, user),
+            passes,
+            bool(scenario.get(contended)),
+            Tail(parting.seen.steps, parting.seen.accounting, parting.src, src),
+            Tail(parting.shown.steps, parting.shown.accounting, parting.tgt, tgt),
+            self.constants,
+            calm=lambda: both({**scenario, contended: 0}),
+            slow=lambda: both(scenario, fast=False),
+            fresh=fresh,
+        )
+
+    def _outcome(
+        self, parting: Parting, scenario: dict[str, int], user: bool
+    ) -> Outcome | None:
+        """What the pass met in which the sides parted; None before there was an outcome."""
+        outcome = parting.src.outcome or parting.tgt.outcome
+        number = parting.joint.src.faults + 1
+        ordinal = parting.src.state.acquired if parting.src.state else 0
+        if outcome is Outcome.RETRY:
+            word = "signal_pending" if user else "fatal_signal_pending"
+            if scenario.get(f"{word}#{number}"):
+                return Outcome.SIGNAL_PENDING
+        if outcome is Outcome.NO_VMA and scenario.get(f"vma_found#{ordinal}"):
+            return Outcome.STACK_GROWTH_FAILURE
+        if outcome is None and not parting.joint.at_fault and parting.joint.entered:
+            if parting.src.end is not End.STOP and parting.src.found_vma:
+                return Outcome.ACCESS_DENIED
+            if parting.src.end is not End.STOP and scenario.get(f"vma_found#{ordinal}"):
+                return Outcome.NO_VMA
+        return outcome
+
+
+def _finished(
+    walk: Walk, parting: Parting, facts: tuple[Term, ...]
+) -> Iterator[tuple[Term, ...]]:
+    """The facts with those of ways to the end on both sides; as they are if there is none."""
+    known = False
+    for src in islice(walk.src.endings(parting.src, facts), MAX_ENDINGS):
+        for both in islice(walk.tgt.endings(parting.tgt, src), 2):
+            known = True
+            yield both
+    if not known:
+        yield facts
+
+
+def outcome_text(case: Case) -> str | None:
+    """The outcome as the JSON contract words it."""
+    if case.contended and case.src.halt.outcome is None:
+        return "lock_contended"
+    if case.outcome is not None:
+        return str(case.outcome)
+    danced = case.src.halt.danced or case.tgt.halt.danced
+    return None if danced else "prologue"
+
+
+def plain_world(facts: tuple[Term, ...]) -> Iterator[Term]:
+    """What a reader would suppose unless he is told otherwise."""
+    seen: dict[str, Term] = {}
+    for fact in facts:
+        for part in fact.walk():
+            if part.op == "sym" and isinstance(part.payload, str):
+                seen[part.payload] = part
+    for name, part in seen.items():
+        if part.bits == 1 and name.startswith(
+            ("mmap_lock_contended#", "killed_in_lock_wait#", "vma_read_locked#")
+        ):
+            yield negate(part)
+
+
+def _pending(facts: tuple[Term, ...]) -> tuple[str, ...]:
+    """Which signals are known to be pending, or not to be, and which locks to be contended."""
+    words = ("signal_pending#", "fatal_signal_pending#", "mmap_lock_contended#", "vma_read_locked#")
+    return tuple(
+        sorted(
+            {
+                repr(f).split("#")[0]
+                for f in facts
+                if any(n.startswith(words) for n in f.symbols()) and len(f.symbols()) == 1
+            }
+        )
+    )
+
+
+def _shape(halt: object) -> tuple[object, ...]:
+    trace: tuple[Event, ...] = halt.trace  # type: ignore[attr-defined]
+    end, held = halt.end, halt.held  # type: ignore[attr-defined]
+    steps = tuple(
+        (e.kind, e.name, tuple(a.name if a.is_constant else None for a in e.args))
+        for e in trace
+        if e.kind not in (EventKind.LOCK, EventKind.UNLOCK)
+    )
+    return (end, held, steps)
+
+
+def _size(d: Difference) -> tuple[int, int]:
+    faults = sum(1 for e in d.src if e.kind is EventKind.FAULT)
+    return faults, len(d.scenario)
+
+
+def line_of(halt: Halt, entry: Function) -> int:
+    """The line at which a path halted or ended."""
+    frames = halt.state.frames if halt.state is not None else []
+    source = frames[-1].function.source if frames else entry.source
+    return source.line(halt.span.start)
+
+
+def smallest(differences: list[Difference]) -> tuple[Difference, ...]:
+    """One difference per class, mode and outcome, the one with the smallest scenario."""
+    best: dict[tuple[DifferenceClass, str, str | None], Difference] = {}
+    for d in differences:
+        key = (d.cls, d.mode, d.outcome)
+        if key not in best or _size(d) < _size(best[key]):
+            best[key] = d
+    return tuple(sorted(best.values(), key=lambda d: (d.cls, d.mode, d.line)))

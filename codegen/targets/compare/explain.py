@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One sentence for a difference, as a maintainer would say it."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from codegen.ir.trace import Event, EventKind
+from codegen.targets.compare.classify import Case, Tail
+from codegen.targets.compare.nodes import DifferenceClass
+from codegen.targets.compare.pair import Channel
+
+
+def explanation(cls: DifferenceClass, case: Case, outcome: str | None) -> str:
+    """What differs, in one sentence."""
+    mode = "user" if case.user else "kernel"
+    met = f"{mode} mode, {outcome}" if outcome else f"{mode} mode"
+    match cls:
+        case DifferenceClass.UACCESS_LIVELOCK:
+            return (
+                f"{met}: src returns to the faulting instruction, which faults again for ever; "
+                "tgt goes to its fixup."
+            )
+        case DifferenceClass.STALE_OUTCOME:
+            return (
+                f"{met}: on pass {case.passes} src still acts on what an earlier pass left behind; "
+                "tgt does what both do on a first pass."
+            )
+        case DifferenceClass.MISSING_CASE:
+            return f"{met}: src runs into BUG() or panic(); tgt {_does(case.tgt)}."
+        case DifferenceClass.SIGNAL_CODE:
+            return f"{met}: the same signal with another si_code."
+        case DifferenceClass.KERNEL_MODE_SIGNAL:
+            return f"{met}: src {_does(case.src)} for a fault in kernel mode; tgt {_does(case.tgt)}."
+        case DifferenceClass.LOCK_BALANCE:
+            return f"{met}: src {_balance(case.src)}; tgt {_balance(case.tgt)}."
+        case DifferenceClass.LOCK_WAIT:
+            return (
+                f"{met}: the lock is held by somebody else; src {_does(case.src)}, "
+                f"tgt {_does(case.tgt)}."
+            )
+        case DifferenceClass.ACCOUNTING:
+            return f"{met}: src {_counts(case.src)}; tgt {_counts(case.tgt)}."
+        case DifferenceClass.FAST_PATH:
+            return f"{met}: tgt takes the VMA's own lock first, src the mm's."
+        case DifferenceClass.FLAG_LOSS:
+            return f"{met}: src has lost flags ({_flags(case)}) that every fault of this mode has."
+        case DifferenceClass.DROPPED_EFFECT:
+            return f"{met}: src writes something before an outcome that tgt settles without it."
+        case DifferenceClass.OOPS_REASON:
+            return f"{met}: the oops is given another signal number or text."
+        case DifferenceClass.OTHER:
+            return f"{met}: {_other(case)}."
+        case _:
+            assert_never(cls)
+
+
+def _other(case: Case) -> str:
+    match case.channel:
+        case Channel.STEPS:
+            return f"src {_does(case.src)}; tgt {_does(case.tgt)}"
+        case Channel.ACCOUNTING:
+            return f"src {_counts(case.src)}; tgt {_counts(case.tgt)}"
+        case Channel.HELD:
+            return f"src {_balance(case.src)}; tgt {_balance(case.tgt)}"
+        case Channel.FLAGS:
+            return f"handle_mm_fault() is given other flags ({_flags(case)})"
+        case Channel.ADDRESS:
+            return "handle_mm_fault() is given an address in another page"
+        case _:
+            assert_never(case.channel)
+
+
+def _does(tail: Tail) -> str:
+    """What a side does, in words."""
+    words = [_step(s) for s in tail.steps if isinstance(s, Event)]
+    if any(not isinstance(s, Event) for s in tail.steps):
+        words.append("writes " + ", ".join(
+            e.name for s in tail.steps if not isinstance(s, Event) for e in s.events))
+    return " and ".join(dict.fromkeys(words)) or {
+        "return": "returns",
+        "stop": "calls handle_mm_fault()",
+        "retry": "goes round again",
+    }.get(tail.halt.end.value, "does not come back")
+
+
+def _step(event: Event) -> str:
+    match event.kind:
+        case EventKind.SIGNAL:
+            code = event.part("code")
+            signo = event.part("signo")
+            names = [t.name or "a signal" for t in (signo, code) if t is not None and t.name]
+            return f"sends {', '.join(names) or 'a signal'}"
+        case EventKind.OOM:
+            return "tells the OOM killer"
+        case EventKind.KERNEL:
+            return f"goes to {event.name}()"
+        case EventKind.BUG:
+            return f"runs into {event.name}()"
+        case _:
+            return f"calls {event.name}()"
+
+
+def _counts(tail: Tail) -> str:
+    names = [(e.args[0].name if e.args else None) or e.name for e in tail.accounting]
+    return f"counts {', '.join(names)}" if names else "counts nothing"
+
+
+def _balance(tail: Tail) -> str:
+    held = tail.halt.held
+    where = "at handle_mm_fault()" if tail.halt.end.value == "stop" else "at the end"
+    return f"has released a lock too many {where}" if held < 0 else f"holds {held} lock(s) {where}"
+
+
+def _flags(case: Case) -> str:
+    mine = case.src.run.number(case.src.halt.gate[1])
+    theirs = case.tgt.run.number(case.tgt.halt.gate[1])
+    changed = mine ^ theirs
+    names = [
+        n.removeprefix("FAULT_FLAG_")
+        for n, v in case.constants.items()
+        if n.startswith("FAULT_FLAG_") and v and not v & (v - 1) and v & changed
+    ]
+    return ", ".join(names) or hex(changed)

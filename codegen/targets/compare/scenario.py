@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A program run in one concrete world, to see a difference with one's own eyes.
+
+    {"user_mode(regs)": 1, "vma_found#1": 1, "handle_mm_fault#1": 1024, ...}
+
+The names and numbers are those of `ir/concrete.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from codegen.ir.concrete import Evaluator
+from codegen.ir.environment import Plan
+from codegen.ir.solver import PathSolver, ResourceBound
+from codegen.ir.terms import Term
+from codegen.ir.trace import End, Event, EventKind
+from codegen.targets.compare.nodes import Side
+from codegen.targets.compare.observe import Observed, differing, observe
+from codegen.targets.compare.world import Halt, World
+
+MAX_REPLAYED_PASSES = 12
+_ORDINAL = re.compile(r"^([\w ]+?)#(\d+)")
+_OF_FAULTS = frozenset({"handle_mm_fault", "signal_pending", "fatal_signal_pending"})
+
+
+class _Decided(PathSolver):
+    """Answers every question from one scenario; no z3 behind it."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self.evaluator = evaluator
+        self.questions = 0
+
+    def possible(self, facts: Iterable[Term]) -> bool:
+        """Whether all of them hold."""
+        return all(self.evaluator.number(f) for f in facts)
+
+    def decide(self, condition: Term, facts: tuple[Term, ...]) -> bool | None:  # noqa: ARG002
+        """Whether the condition holds."""
+        return bool(self.evaluator.number(condition))
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a program does in one scenario: the one path, and what is compared of it."""
+
+    halt: Halt
+    seen: Observed
+    number: Callable[[Term], int]
+
+    @property
+    def trace(self) -> tuple[Event, ...]:
+        """All that happened, from the entry on; a WARN_ON() that does not fire is nothing."""
+        return tuple(
+            e for e in self.halt.trace if e.parts != ("condition",) or self.number(e.args[0])
+        )
+
+    def holds(self, condition: Term) -> bool:
+        """Whether a condition holds in the scenario."""
+        return bool(self.number(condition))
+
+    def faults(self) -> list[tuple[int, ...]]:
+        """What handle_mm_fault() was given, call by call."""
+        calls = [e for e in self.halt.trace if e.kind is EventKind.FAULT]
+        return [tuple(map(self.number, e.args)) for e in calls]
+
+
+def replay(
+    side: Side, params: tuple[str, ...], scenario: Mapping[str, int], fast: bool = True
+) -> Replay | None:
+    """The one path that a scenario leads along; None if it leads nowhere.
+
+    A scenario leads nowhere if it contradicts itself (a VMA that ends below
+    where it begins), or never comes to an end.
+    """
+    evaluator = Evaluator(scenario)
+    plan = Plan(contended=True, extra_bits=True, passes=MAX_REPLAYED_PASSES)
+    world = World(side.program, side.entry, plan, _Decided(evaluator), side.mode, params, fast)
+    world.until(MAX_REPLAYED_PASSES, MAX_REPLAYED_PASSES)
+    try:
+        paths = list(world.stretch(world.start(), ()))
+    except ResourceBound:
+        return None
+    if len(paths) != 1 or paths[0].end in (End.STOP, End.RETRY):
+        return None
+    run = Replay(paths[0], Observed((), ()), evaluator.number)
+    return Replay(paths[0], observe(paths[0].trace, run.holds), evaluator.number)
+
+
+def agree(a: Replay, b: Replay) -> bool:
+    """Whether two programs do the same in one scenario, locks and counters included."""
+    if a.halt.end is not b.halt.end:
+        return False
+    if differing(a.seen.steps, b.seen.steps, a.holds) is not None:
+        return False
+    if differing(a.seen.accounting, b.seen.accounting, a.holds) is not None:
+        return False
+    if a.faults() != b.faults():
+        return False
+    if a.halt.end is not End.RETURN:
+        return True
+    value, other = a.halt.value, b.halt.value
+    if value is not None and other is not None and a.number(value) != a.number(other):
+        return False
+    return a.halt.held == b.halt.held
+
+
+def shifted(scenario: Mapping[str, int], faults: int, acquired: int) -> dict[str, int]:
+    """The scenario in which what comes after so many faults and locks comes at once."""
+    moved: dict[str, int] = {}
+    for name, number in scenario.items():
+        ordinal = _ORDINAL.match(name)
+        if ordinal is None:
+            moved[name] = number
+            continue
+        word, old = ordinal.group(1), int(ordinal.group(2))
+        new = old - (faults if word in _OF_FAULTS else acquired)
+        if new > 0 or (new == 0 and word != "handle_mm_fault"):
+            moved[f"{word}#{new}{name[ordinal.end() :]}"] = number
+    return moved

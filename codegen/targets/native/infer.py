@@ -1,0 +1,454 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The types of what the text names but does not declare, from how it is used.
+
+    struct task_struct *tsk = current;      struct task_struct {
+    struct mm_struct *mm = tsk->mm;     ->      struct mm_struct *mm;
+    tsk->thread.fault_address = address;        struct { unsigned long fault_address; } thread;
+                                            };
+
+What nothing tells is an `unsigned long`, as in the program (ir/types.py). The
+inference unifies what is assigned, compared or returned with what it meets, as
+far as pointers and records go; integers convert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from codegen.frontend.nodes import ParsedFunction
+from codegen.frontend.rewrite import SAME_WORD
+from codegen.frontend.syntax import c_ast
+from codegen.ir.types import CType
+
+
+class Form(Enum):
+    """What is known of a shape."""
+
+    OPEN = "open"  # nothing yet: an unsigned long in the end
+    SCALAR = "scalar"
+    POINTER = "pointer"
+    ARRAY = "array"
+    RECORD = "record"
+    VOID = "void"
+
+
+@dataclass(eq=False)
+class Shape:
+    """A type that is still being learnt; `found` leads to the one that it turned out to be."""
+
+    form: Form = Form.OPEN
+    text: str = "unsigned long"
+    to: Shape | None = None
+    members: dict[str, Shape] = field(default_factory=dict)
+    tag: str | None = None
+    found: Shape | None = None
+
+    def root(self) -> Shape:
+        """The shape that stands for this one."""
+        shape = self
+        while shape.found is not None:
+            shape = shape.found
+        return shape
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the whole text turned out to use."""
+
+    tags: Mapping[str, Shape]
+    typedefs: Mapping[str, Shape]
+    globals: Mapping[str, Shape]
+    results: Mapping[str, Shape]
+    params: Mapping[str, tuple[tuple[str, Shape], ...]]
+    returns: Mapping[str, Shape]
+
+
+_SCALARS = {
+    (8, True): "signed char",
+    (8, False): "unsigned char",
+    (16, True): "short",
+    (16, False): "unsigned short",
+    (32, True): "int",
+    (32, False): "unsigned int",
+    (64, True): "long",
+    (64, False): "unsigned long",
+}
+
+
+def scalar_text(ctype: CType) -> str:
+    """How C spells a type of the program."""
+    if ctype.bits == 0:
+        return "void"
+    if ctype.boolean:
+        return "_Bool"
+    if ctype.pointer:
+        return "void *"
+    return _SCALARS[ctype.bits, ctype.signed]
+
+
+def infer(
+    functions: list[ParsedFunction],
+    signatures: list[ParsedFunction],
+    typenames: Mapping[str, CType],
+    constants: frozenset[str],
+) -> Known:
+    """The types behind the names of `functions`; of `signatures` only the declarations count.
+
+    `typenames` are the types known beforehand, `constants` the names that are numbers.
+    """
+    run = _Inference(typenames, constants)
+    for function in (*functions, *signatures):
+        run.declare(function)
+    for function in functions:
+        run.function(function)
+    return Known(run.tags, run.typedefs, run.globals, run.results, run.params, run.returns)
+
+
+class _Inference:
+    def __init__(self, typenames: Mapping[str, CType], constants: frozenset[str]) -> None:
+        self.typenames = typenames
+        self.constants = constants
+        self.tags: dict[str, Shape] = {}
+        self.typedefs: dict[str, Shape] = {}
+        self.globals: dict[str, Shape] = {}
+        self.results: dict[str, Shape] = {}
+        self.params: dict[str, tuple[tuple[str, Shape], ...]] = {}
+        self.returns: dict[str, Shape] = {}
+        self.scopes: list[dict[str, Shape]] = []
+        self.here: Shape = Shape()
+        task = self._tag("struct task_struct")
+        self.globals["current"] = Shape(Form.POINTER, to=task)
+        vma = self._tag("struct vm_area_struct")
+        vma.members["vm_flags"] = Shape(Form.SCALAR)
+        for name in ("find_vma", "lock_mm_and_find_vma", "lock_vma_under_rcu", "vma_lookup"):
+            self.results[name] = Shape(Form.POINTER, to=vma)
+
+    # -- declarations --
+
+    def declare(self, function: ParsedFunction) -> None:
+        """Notes a function's parameters and what it returns."""
+        declaration = function.tree.decl.type
+        self.returns[function.name] = self._declared(declaration.type)
+        params = []
+        if declaration.args is not None:
+            for number, param in enumerate(declaration.args.params):
+                if isinstance(param, c_ast.EllipsisParam):
+                    continue
+                shape = self._declared(param.type)
+                if shape.root().form is Form.VOID:
+                    continue
+                if shape.root().form is Form.ARRAY:
+                    shape = Shape(Form.POINTER, to=shape.root().to)
+                params.append((param.name or f".arg{number}", shape))
+        self.params[function.name] = tuple(params)
+
+    def function(self, function: ParsedFunction) -> None:
+        """Learns from a function's body."""
+        self.scopes = [dict(self.params[function.name])]
+        self.here = self.returns[function.name]
+        self._statement(function.tree.body)
+
+    def _tag(self, tag: str) -> Shape:
+        return self.tags.setdefault(tag, Shape(Form.RECORD, tag=tag))
+
+    def _declared(self, node: Any) -> Shape:
+        match node:
+            case c_ast.TypeDecl() | c_ast.Typename() | c_ast.Decl():
+                return self._declared(node.type)
+            case c_ast.PtrDecl():
+                return Shape(Form.POINTER, to=self._declared(node.type))
+            case c_ast.ArrayDecl():
+                return Shape(Form.ARRAY, to=self._declared(node.type))
+            case c_ast.Struct() | c_ast.Union():
+                word = "struct" if isinstance(node, c_ast.Struct) else "union"
+                record = self._tag(f"{word} {node.name or f'gf_inline_{id(node):x}'}")
+                for member in node.decls or ():
+                    record.members[member.name] = self._declared(member.type)
+                return record
+            case c_ast.Enum():
+                return Shape(Form.SCALAR, "unsigned int")
+            case c_ast.IdentifierType():
+                return self._named(node.names)
+            case _:
+                return Shape(Form.SCALAR)
+
+    def _named(self, names: list[str]) -> Shape:
+        if names == ["void"]:
+            return Shape(Form.VOID, "void")
+        ctype = self.typenames.get(names[0]) if len(names) == 1 else None
+        if ctype is not None and not ctype.record:
+            return Shape(Form.SCALAR, scalar_text(ctype))
+        words = {"char", "short", "int", "long", "signed", "unsigned", "_Bool"}
+        if set(names) <= words:
+            return Shape(Form.SCALAR, " ".join(names))
+        name = names[-1]
+        return self.typedefs.setdefault(name, Shape(tag=name))
+
+    # -- unification --
+
+    def _unify(self, a: Shape, b: Shape) -> None:
+        a, b = a.root(), b.root()
+        if a is b:
+            return
+        structural = (Form.POINTER, Form.ARRAY, Form.RECORD)
+        if a.form is Form.OPEN and b.form in structural:
+            self._become(a, b)
+        elif b.form is Form.OPEN and a.form in structural:
+            self._become(b, a)
+        elif a.form is b.form is Form.OPEN and (a.tag is None or b.tag is None):
+            if a.tag is not None:
+                a, b = b, a
+            a.found = b
+        elif a.form in structural[:2] and b.form in structural[:2]:
+            assert a.to is not None and b.to is not None
+            one, two = a.to.root(), b.to.root()
+            if Form.VOID not in (one.form, two.form):
+                self._unify(one, two)
+        elif a.form is b.form is Form.RECORD and (a.tag is None or b.tag is None):
+            if a.tag is not None:
+                a, b = b, a
+            self._merge(a, b)
+
+    def _become(self, open_: Shape, other: Shape) -> None:
+        if other.form is Form.ARRAY:
+            other = Shape(Form.POINTER, to=other.to)
+        if open_.tag is None:
+            open_.found = other
+            return
+        # A typedef keeps its own name.
+        open_.form, open_.to = other.form, other.to
+        if other.form is Form.RECORD:
+            open_.members = other.members
+
+    def _merge(self, a: Shape, b: Shape) -> None:
+        a.found = b
+        for name, shape in a.members.items():
+            if name in b.members:
+                self._unify(shape, b.members[name])
+            else:
+                b.members[name] = shape
+
+    def _pointee(self, shape: Shape) -> Shape:
+        """What a pointer or an array leads to; an integer that is used so stays one."""
+        shape = shape.root()
+        if shape.form is Form.OPEN:
+            self._become(shape, Shape(Form.POINTER, to=Shape()))
+            shape = shape.root()
+        if shape.to is None:
+            return Shape()
+        return shape.to.root()
+
+    def _member(self, record: Shape, name: str) -> Shape:
+        record = record.root()
+        if record.form is Form.OPEN:
+            record.form = Form.RECORD
+        if record.form is not Form.RECORD:
+            return Shape()
+        return record.members.setdefault(name, Shape())
+
+    # -- statements and expressions --
+
+    def _statement(self, node: Any) -> None:
+        match node:
+            case None:
+                return
+            case c_ast.Compound():
+                self.scopes.append({})
+                for item in node.block_items or ():
+                    self._statement(item)
+                self.scopes.pop()
+            case c_ast.Decl():
+                if isinstance(node.type, c_ast.FuncDecl) or node.name is None:
+                    return
+                shape = self._declared(node.type)
+                if "extern" in node.storage or "static" in node.storage:
+                    self.globals.setdefault(node.name, shape)
+                    return
+                self.scopes[-1][node.name] = shape
+                if node.init is not None and not isinstance(node.init, c_ast.InitList):
+                    self._unify(shape, self._value(node.init))
+            case c_ast.Return():
+                if node.expr is not None:
+                    self._unify(self.here, self._value(node.expr))
+            case (
+                c_ast.DeclList()
+                | c_ast.If()
+                | c_ast.While()
+                | c_ast.DoWhile()
+                | c_ast.For()
+                | c_ast.Switch()
+                | c_ast.Case()
+                | c_ast.Default()
+                | c_ast.Label()
+            ):
+                for _, child in node.children():
+                    self._statement(child)
+            case c_ast.Goto() | c_ast.Break() | c_ast.Continue() | c_ast.EmptyStatement():
+                return
+            case c_ast.Typedef() | c_ast.Pragma() | c_ast.StaticAssert():
+                return
+            case _:
+                self._value(node)
+
+    def _value(self, node: Any) -> Shape:
+        match node:
+            case c_ast.Constant():
+                if node.type == "string":
+                    return Shape(Form.POINTER, to=Shape(Form.SCALAR, "char"))
+                return Shape(Form.SCALAR, "int")
+            case c_ast.ID():
+                return self._name(node.name)
+            case c_ast.StructRef():
+                base = self._value(node.name)
+                if node.type == "->" or base.root().form in (Form.POINTER, Form.ARRAY):
+                    base = self._pointee(base)
+                return self._member(base, node.field.name)
+            case c_ast.ArrayRef():
+                self._value(node.subscript)
+                return self._indexed(self._value(node.name))
+            case c_ast.UnaryOp():
+                return self._unary(node)
+            case c_ast.BinaryOp():
+                return self._binary(node)
+            case c_ast.TernaryOp():
+                self._value(node.cond)
+                same = isinstance(node.iftrue, c_ast.ID) and node.iftrue.name == SAME_WORD
+                then = Shape() if same else self._value(node.iftrue)
+                otherwise = self._value(node.iffalse)
+                self._unify(then, otherwise)
+                return then if then.root().form is not Form.SCALAR else otherwise
+            case c_ast.Assignment():
+                target, value = self._value(node.lvalue), self._value(node.rvalue)
+                if node.op == "=":
+                    self._unify(target, value)
+                return target
+            case c_ast.FuncCall():
+                return self._call(node)
+            case c_ast.Cast():
+                self._value(node.expr)
+                return self._declared(node.to_type)
+            case c_ast.ExprList():
+                shapes = [self._value(e) for e in node.exprs]
+                return shapes[-1] if shapes else Shape()
+            case c_ast.Compound():
+                self.scopes.append({})
+                shape = Shape()
+                for item in node.block_items or ():
+                    if isinstance(item, c_ast.Decl) or not _is_expression(item):
+                        self._statement(item)
+                    else:
+                        shape = self._value(item)
+                self.scopes.pop()
+                return shape
+            case _:
+                return Shape(Form.SCALAR)
+
+    def _indexed(self, base: Shape) -> Shape:
+        base = base.root()
+        if base.form is Form.OPEN:
+            base.form, base.to = Form.ARRAY, Shape()
+        return self._pointee(base)
+
+    def _name(self, name: str) -> Shape:
+        for scope in reversed(self.scopes):
+            if name in scope:
+                return scope[name]
+        if name in self.constants:
+            return Shape(Form.SCALAR, "int")
+        return self.globals.setdefault(name, Shape())
+
+    def _unary(self, node: Any) -> Shape:
+        match node.op:
+            case "&":
+                return Shape(Form.POINTER, to=self._value(node.expr))
+            case "*":
+                return self._pointee(self._value(node.expr))
+            case "sizeof" | "_Alignof":
+                return Shape(Form.SCALAR)
+            case "!":
+                self._value(node.expr)
+                return Shape(Form.SCALAR, "int")
+            case "-" | "~" | "+":
+                self._value(node.expr)
+                return Shape(Form.SCALAR)
+            case _:
+                return self._value(node.expr)
+
+    def _binary(self, node: Any) -> Shape:
+        left, right = self._value(node.left), self._value(node.right)
+        if node.op in ("==", "!="):
+            self._unify(left, right)
+            return Shape(Form.SCALAR, "int")
+        if node.op in ("+", "-"):
+            for one in (left, right):
+                if one.root().form in (Form.POINTER, Form.ARRAY):
+                    return one
+            # `init_mm.pgd + offset` may be dereferenced later: it leads where its base does.
+            return left if left.root().form is Form.OPEN and node.op == "+" else Shape()
+        return Shape(Form.SCALAR)
+
+    def _call(self, node: Any) -> Shape:
+        args = [self._value(a) for a in (node.args.exprs if node.args else ())]
+        if not isinstance(node.name, c_ast.ID):
+            self._value(node.name)
+            return Shape(Form.SCALAR)
+        name = node.name.name
+        if name in self.params:
+            for (_, param), arg in zip(self.params[name], args, strict=False):
+                self._unify(param, arg)
+            return self.returns[name]
+        return self.results.setdefault(name, Shape())
+
+
+def _is_expression(node: Any) -> bool:
+    return isinstance(
+        node,
+        (
+            c_ast.Constant,
+            c_ast.ID,
+            c_ast.StructRef,
+            c_ast.ArrayRef,
+            c_ast.UnaryOp,
+            c_ast.BinaryOp,
+            c_ast.TernaryOp,
+            c_ast.Assignment,
+            c_ast.FuncCall,
+            c_ast.Cast,
+            c_ast.ExprList,
+        ),
+    )
+
+
+def case_labels(functions: list[ParsedFunction]) -> list[str]:
+    """The names in case labels, which C wants to be constants, in the order of the text."""
+    found: dict[str, None] = {}
+
+    def walk(node: Any) -> Iterator[Any]:
+        yield node
+        for _, child in node.children():
+            yield from walk(child)
+
+    for function in functions:
+        for node in walk(function.tree):
+            if isinstance(node, c_ast.Case):
+                found |= dict.fromkeys(n.name for n in walk(node.expr) if isinstance(n, c_ast.ID))
+    return list(found)
+
+
+def calls_in(functions: list[ParsedFunction]) -> dict[str, int]:
+    """Every name that is called, with the most arguments that it gets."""
+    found: dict[str, int] = {}
+
+    def walk(node: Any) -> None:
+        if isinstance(node, c_ast.FuncCall) and isinstance(node.name, c_ast.ID):
+            count = len(node.args.exprs) if node.args else 0
+            found[node.name.name] = max(count, found.get(node.name.name, 0))
+        for _, child in node.children():
+            walk(child)
+
+    for function in functions:
+        walk(function.tree)
+    return found

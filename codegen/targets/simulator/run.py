@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Running an emitted simulator inside our own process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+from codegen.base.diagnostics import GenfaultError
+from codegen.targets.simulator import runtime
+
+
+class ImpossibleScenario(GenfaultError):
+    """The scenario asks for what the kernel never does, or is none."""
+
+
+class Simulator:
+    """An emitted module, loaded once; `run` may be called as often as one likes."""
+
+    def __init__(self, text: str) -> None:
+        # A module of its own that no import finds; dataclasses look it up while it runs.
+        self._module = ModuleType("genfault_simulator")
+        code = compile(text, "simulator.py", "exec", dont_inherit=True)
+        known = sys.modules.get(self._module.__name__)
+        sys.modules[self._module.__name__] = self._module
+        try:
+            exec(code, self._module.__dict__)
+        finally:
+            if known is None:
+                del sys.modules[self._module.__name__]
+            else:
+                sys.modules[self._module.__name__] = known
+
+    def run(self, scenario: Mapping[str, int]) -> Any:
+        """The trace (runtime.Trace of that module). Raises ImpossibleScenario."""
+        try:
+            return self._module.simulate(dict(scenario))
+        except self._module.ScenarioError as error:
+            raise ImpossibleScenario(str(error)) from error
+
+    def table(self, trace: Any) -> str:
+        """The trace as the table that the module itself prints."""
+        show: Callable[[Any], str] = self._module.trace_table
+        return show(trace)
+
+    def constants(self) -> Mapping[str, int]:
+        """The names that a scenario's values may use."""
+        known: Mapping[str, int] = self._module.CONSTANTS
+        return known
+
+
+def scenario_from(words: Sequence[str], constants: Mapping[str, int]) -> dict[str, int]:
+    """NAME=VALUE words (`--set`) as a scenario; `constants` are the names that a value may use.
+
+    Raises ImpossibleScenario for other words.
+    """
+    try:
+        return runtime.parse_scenario(list(words), constants)
+    except runtime.ScenarioError as error:
+        raise ImpossibleScenario(str(error)) from error
+
+
+@lru_cache(maxsize=64)
+def load_simulator(text: str) -> Simulator:
+    """The simulator of an emitted text."""
+    return Simulator(text)
+
+
+def run_simulator(text: str, scenario: Mapping[str, int]) -> Any:
+    """Runs an emitted text once in a namespace of its own and gives its trace.
+
+    Raises ImpossibleScenario for a scenario that the kernel cannot be in.
+    """
+    return load_simulator(text).run(scenario)
+
+
+def trace_table(text: str, trace: Any) -> str:
+    """The trace of an emitted text as a table: C line, kind, step."""
+    return load_simulator(text).table(trace)
+
+
+def trace_json(trace: Any) -> dict[str, Any]:
+    """The trace as JSON: events as interface.md has them, then how it ended."""
+    events = [
+        {"kind": e.kind, "name": e.name, "args": [_json(a) for a in e.args], "line": int(e.line)}
+        for e in trace.events
+    ]
+    value = None if trace.value is None else _json(trace.value)
+    return {"events": events, "end": trace.end, "value": value, "lock": trace.lock}
+
+
+def _json(arg: int | str) -> int | str:
+    """A number that is one, a name where the simulator knows it (SIGSEGV, regs)."""
+    if isinstance(arg, str):
+        return arg
+    return str(arg.name) if getattr(arg, "kind", None) == "constant" else int(arg)  # type: ignore[attr-defined]

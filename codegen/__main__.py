@@ -365,7 +365,7 @@ def simulate(
 
     from codegen.base.diagnostics import Refusal
     from codegen.base.files import write_new
-    from codegen.targets.simulator.run import load_simulator, scenario_from, trace_json
+    from codegen.targets.simulator.run import load_simulator, trace_json
     from codegen.toolchain import simulators
 
     request = _request(source, archs, settings, jobs)
@@ -395,7 +395,7 @@ def simulate(
         click.echo(f"wrote {write_new(emit, text, force=force)}", err=True)
         return code
     simulator = load_simulator(text)
-    trace = simulator.run(scenario_from(assignments, simulator.constants()))
+    trace = simulator.run(simulator.parse(assignments))
     click.echo(json.dumps(trace_json(trace), indent=1) if form == "json" else simulator.table(trace))
     return code
 

@@ -150,10 +150,12 @@ def helper_source(tree: Path | None) -> SourceText:
 
 def after_unit(request: Request, source: SourceText) -> Unit:
     """A converted file's programs; the helper's own text is inlined in them."""
+    from codegen.frontend.constants import enumerators
     from codegen.ir.load import load_unit
 
     tree = request.source.tree
-    return load_unit(source, constants_of(tree), request.fixed, helper_source(tree))
+    constants = {**constants_of(tree), **enumerators(helper_of(tree).header)}
+    return load_unit(source, constants, request.fixed, helper_source(tree))
 
 
 def judged(request: Request, file: CFile) -> tuple[HandlerTables, ...]:
@@ -280,6 +282,7 @@ def simulators(
     A refusal stands in for the text where the handler cannot be read, or does
     not convert.
     """
+    from codegen.base.diagnostics import RefusedError
     from codegen.ir.handler import HandlerRole
     from codegen.tables.extract import list_handlers
     from codegen.targets.c.convert import Conversion, convert_handler
@@ -306,8 +309,12 @@ def simulators(
                 for v in after.variants
                 if any(_agree(a, b) for a in variant.configurations for b in v.configurations)
             )
-        text = emit_simulator(variant.program, found, title=kernel, converted=converted_side)
-        out.append((file.selector, text))
+        try:
+            text = emit_simulator(variant.program, found, title=kernel, converted=converted_side)
+        except RefusedError as error:
+            out.append((file.selector, error.refusal))
+        else:
+            out.append((file.selector, text))
     return tuple(out)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from itertools import product
+from math import prod
 
 from codegen.frontend.nodes import Configuration
 
@@ -74,16 +75,13 @@ def settings(
         if name in values:
             values[name] = {value}
     names = sorted(values)
-    options = [sorted(values[n], key=lambda v: (v is not None, v)) for n in names]
-    total = 1
-    for option in options:
-        total *= len(option)
-    if total <= MAX_SETTINGS:
-        return [Configuration(dict(zip(names, pick, strict=True))) for pick in product(*options)]
-    nothing = {n: o[0] for n, o in zip(names, options, strict=True)}
-    everything = {n: o[-1] for n, o in zip(names, options, strict=True)}
+    choices = [sorted(values[n], key=lambda v: (v is not None, v)) for n in names]
+    if prod(map(len, choices)) <= MAX_SETTINGS:
+        return [Configuration(dict(zip(names, pick, strict=True))) for pick in product(*choices)]
+    nothing = {n: c[0] for n, c in zip(names, choices, strict=True)}
+    everything = {n: c[-1] for n, c in zip(names, choices, strict=True)}
     picks = [nothing, everything]
-    for name, option in zip(names, options, strict=True):
-        picks += [{**base, name: value} for base in (nothing, everything) for value in option]
+    for name, choice in zip(names, choices, strict=True):
+        picks += [{**base, name: value} for base in (nothing, everything) for value in choice]
     unique = {tuple(sorted(p.items())): p for p in picks}
     return [Configuration(p) for p in unique.values()]

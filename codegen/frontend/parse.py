@@ -42,11 +42,47 @@ def parse_function(
     try:
         unit = CParser().parse(text)
     except ParseError as error:
-        raise RefusedError(_refusal(source, clean, str(error), span)) from error
+        message = str(error)
+        if _PLACE.match(message) is None and "end of input" not in message:
+            message = f":{_FIRST_LINE + _failing(declared, clean)}: {message.lstrip(': ')}"
+        raise RefusedError(_refusal(source, clean, message, span)) from error
     tree = next((d for d in unit.ext if isinstance(d, c_ast.FuncDef)), None)
     if tree is None:
         raise RefusedError(_refusal(source, clean, "no function definition", span))
     return ParsedFunction(name, tree, tuple(clean), _FIRST_LINE, span, is_static)
+
+
+def _failing(declared: str, tokens: list[Token]) -> int:
+    """The index of the first token of the statement at which an error without a place arises.
+
+    The shortest beginning of the function that gives such an error, its blocks
+    closed, ends with that statement.
+    """
+    ends: list[tuple[int, int]] = []
+    depth = inside = 0
+    for i, token in enumerate(tokens):
+        inside += (token.text in ("(", "[")) - (token.text in (")", "]"))
+        depth += (token.text == "{") - (token.text == "}")
+        if not inside and token.text in (";", "{", "}"):
+            ends.append((i, depth))
+
+    def fails(which: int) -> bool:
+        end, opened = ends[which]
+        text = "\n".join([declared, *(t.text for t in tokens[: end + 1]), "}" * opened])
+        try:
+            CParser().parse(text)
+        except ParseError as error:
+            return _PLACE.match(str(error)) is None
+        return False
+
+    low, high = 0, len(ends) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if fails(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return ends[low - 1][0] + 1 if low and ends else 0
 
 
 def _refusal(source: SourceText, tokens: list[Token], message: str, span: Span) -> Refusal:

@@ -13,6 +13,7 @@ Each rewrite stands for a construct that pycparser does not know:
     a ?: b                               -> a ? __same : b
     f(x, , [arg] "r" (y))                -> f(x, 0, (y))
     container_of(p, struct pt_regs, regs)   -> container_of(p, "struct pt_regs", regs)
+    for_each_vma(vmi, vma) {             -> while (for_each_vma(&vmi, &vma)) {
 
 The names of types that nothing declares are inferred from where they stand.
 """
@@ -47,6 +48,16 @@ TYPE_WORDS = frozenset(
     extern _Bool typeof __typeof__""".split()
 )
 _STORAGE = frozenset({"static", "extern", "const", "volatile"})
+
+
+def is_attribute(word: str) -> bool:
+    """Whether the word says nothing about what a function does."""
+    return word in _ATTRIBUTES
+
+
+def is_called_attribute(word: str) -> bool:
+    """The same of a word that is followed by arguments."""
+    return word in _CALLED_ATTRIBUTES
 
 
 def matching(tokens: list[Token], start: int) -> int:
@@ -174,6 +185,17 @@ def _rewrite_body(tokens: list[Token]) -> list[Token]:
                 out += [t, _made(t, "int"), tokens[i + 3]]
                 i = end + 1
                 continue
+        if i > body and (end := _loop_head(tokens, i)):
+            # The macro may write what it is given to walk with.
+            out += [_made(t, "while"), _made(t, "(", Kind.PUNCTUATION), t, tokens[i + 1]]
+            for at in range(i + 2, end):
+                if tokens[at - 1].text in ("(", ",") and tokens[at + 1].text in (",", ")"):
+                    if tokens[at].kind is Kind.WORD:
+                        out.append(_made(tokens[at], "&", Kind.PUNCTUATION))
+                out.append(tokens[at])
+            out += [tokens[end], _made(t, ")", Kind.PUNCTUATION)]
+            i = end + 1
+            continue
         if t.text == "?" and _text(tokens, i + 1) == ":":
             out += [t, _made(t, SAME_WORD)]
             i += 1
@@ -199,6 +221,22 @@ def _rewrite_body(tokens: list[Token]) -> list[Token]:
         out.append(t)
         i += 1
     return out
+
+
+_HEADED = frozenset("if for while switch return sizeof else do goto case".split())
+
+
+def _loop_head(tokens: list[Token], i: int) -> int:
+    """The closing bracket of a macro that heads a block (`for_each_vma(vmi, vma) {`); 0 if none."""
+    if not _is(tokens, i, Kind.WORD) or tokens[i].text in _HEADED or _text(tokens, i + 1) != "(":
+        return 0
+    if _text(tokens, i - 1) not in (";", "{", "}", ")", ":", "else"):
+        return 0
+    end = matching(tokens, i + 1)
+    heads = _text(tokens, end + 1) == "{" or (
+        "for_each" in tokens[i].text and _is(tokens, end + 1, Kind.WORD)
+    )
+    return end if heads else 0
 
 
 def _type_argument(tokens: list[Token], i: int) -> int:

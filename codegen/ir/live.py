@@ -58,11 +58,11 @@ def live_before(function: Function) -> dict[Point, frozenset[str]]:
             points[block.label, len(block.instructions)] = frozenset(live)
             for index in range(len(block.instructions) - 1, -1, -1):
                 match block.instructions[index]:
-                    case Assign(target=Local(name=name), value=value):
-                        live.discard(name)
+                    case Assign(target=Local() as local, value=value):
+                        live.discard(local.name)
                         live |= _read(value)
-                    case Assign(target=target, value=value):
-                        live |= _read(target) | _read(value)
+                    case Assign() as assign:
+                        live |= _read(assign.target) | _read(assign.value)
                     case Call(result=result, args=args):
                         if result is not None:
                             live.discard(result.name)

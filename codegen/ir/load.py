@@ -148,7 +148,9 @@ class _Loader:
         returns: dict[str, CType] = {p.name: return_type(p, self.vocabulary) for p, _ in pieces}
         functions: dict[str, Function] = {}
         for p, source in pieces:
-            key = (p.name, p.tokens, tuple(sorted(returns.items(), key=lambda r: r[0])))
+            # What a function is lowered to depends on the functions that it names.
+            named = {t.text for t in p.tokens} & returns.keys()
+            key = (p.name, p.tokens, tuple((n, returns[n]) for n in sorted(named)))
             lowered = self.lowered.get(key)
             if lowered is None:
                 try:
@@ -234,7 +236,7 @@ def load_unit(
         groups.setdefault(key, ([], streams))[0].append(setting)
     variants: list[Variant] = []
     for configurations, streams in groups.values():
-        program, refused = loader.program(streams, configurations[0])
+        program, refused = loader.program(streams, _with_fixed(configurations[0], fixed))
         found = find(program)
         variants.append(
             Variant(

@@ -278,6 +278,8 @@ class Machine:
         # Where the handler asks a condition last, or calls what asks it.
         self.asked: dict[Term, Span] = {}
         self.called: dict[Term, Span] = {}
+        # The functions that were gone through or called.
+        self.visited: set[str] = {entry}
         # What the handler is called with.
         self.given: dict[str, set[Term]] = {}
         self.user = env.truth_symbol("user_mode(regs)")
@@ -626,7 +628,12 @@ class Machine:
             return integer(self.constants[name], bits, name)
         if name == "current":
             return object_address("current")
-        return symbol(name, bits)
+        return extend(symbol(name, self._bounded(name, bits)), bits, False)
+
+    def _bounded(self, name: str, bits: int) -> int:
+        """As many bits as a value of that name can need."""
+        bound = self.program.vocabulary.bounds.get(name)
+        return bits if bound is None else min(bits, bound.bit_length())
 
     def _store(self, state: State, place: Term, value: Term, span: Span) -> None:
         state.memory[place] = value
@@ -792,7 +799,8 @@ class Machine:
         name = f"{expr.name}@{version}" if version else expr.name
         if expr.type.boolean:
             return number(call(name, args, 1), expr.type.bits)
-        return call(name, args, expr.type.bits or 64)
+        bits = expr.type.bits or 64
+        return extend(call(name, args, self._bounded(expr.name, bits)), bits, False)
 
     # -- control ---------------------------------------------------------------------
 
@@ -846,6 +854,7 @@ class Machine:
     def _call(self, state: State, instruction: Call) -> list[Fork] | None:
         name, span = instruction.name, instruction.span
         functions = self.program.functions
+        self.visited.add(name)
         if name in functions:
             args = [self._eval(state, a) for a in instruction.args]
             converted = [

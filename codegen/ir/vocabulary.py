@@ -116,6 +116,7 @@ class Vocabulary:
     typenames: dict[str, CType]
     fields: dict[str, CType]
     constants: dict[str, int]
+    bounds: dict[str, int]
     macros: str
     functions: str
 
@@ -174,6 +175,7 @@ def load() -> Vocabulary:
         typenames=typed("types"),
         fields=typed("fields"),
         constants=data["constants"],
+        bounds=data["bounds"],
         macros=data["models"]["macros"],
         functions=data["models"]["functions"],
     )

@@ -44,9 +44,10 @@ from codegen.ir.trace import Decision, End, EventKind, Path
 from codegen.tables import cover, decision
 from codegen.tables.cover import Answered, Cube
 from codegen.tables.decision import Leaf, Node, Tree
-from codegen.tables.mode import find_mode, mode_of, prologue
+from codegen.tables.mode import mode_of, prologue
 from codegen.tables.nodes import Access, AccessKind, DecodeRow
 from codegen.tables.questions import Questions
+from codegen.tables.reuse import Recall
 
 _MAX_BITS = 8
 
@@ -65,29 +66,52 @@ class _Row:
     check: Span | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True)
+class Decode:
+    """The rows of one program, and the mode as each of its entries sees it."""
+
+    rows: tuple[DecodeRow, ...]
+    modes: Mapping[str, Term | None]
+
+
 def extract_decode(
-    program: Program, entries: Sequence[str], handler: str, solver: PathSolver
-) -> tuple[tuple[DecodeRow, ...], dict[str, Term | None]]:
-    """The rows of one program, first match wins, and the mode as each entry sees it.
+    program: Program,
+    entries: tuple[str, ...],
+    handler: str,
+    solver: PathSolver,
+    recall: Recall[Decode] | None = None,
+) -> Decode:
+    """The rows of one program, first match wins.
 
     Entries that call the handler with other constants (`do_exception(regs,
-    VM_WRITE)`) have rows of their own, told apart by what they pass. Raises
+    VM_WRITE)`) have rows of their own, told apart by what they pass. `recall`
+    holds what came of other configurations, and takes this. Raises
     ResourceBound where the paths are too many.
     """
+    recall = recall or Recall()
+    callers = _callers_with_constants(program, handler) or entries
+    known = recall.find((entries, callers), program)
+    if known is not None:
+        return known
     modes: dict[str, Term | None] = {}
+    visited: set[str] = set()
     tables: list[tuple[dict[str, set[Term]], tuple[DecodeRow, ...]]] = []
-    for entry in _callers_with_constants(program, handler) or entries:
+    for entry in callers:
         machine = prologue(program, entry, handler, solver, None)
         paths = list(machine.run())
         mode = modes[entry] = mode_of(machine, paths)
         if mode is not None:
             machine = prologue(program, entry, handler, solver, mode)
             paths = list(machine.run())
+        visited |= machine.visited
         tables.append((machine.given, _rows(machine, program, paths)))
     for entry in entries:
         if entry not in modes:
-            modes[entry] = find_mode(program, entry, handler, solver)
-    return _side_by_side(tables), modes
+            machine = prologue(program, entry, handler, solver, None)
+            modes[entry] = mode_of(machine, machine.run())
+            visited |= machine.visited
+    decode = Decode(_side_by_side(tables), modes)
+    return recall.keep((entries, callers), program, visited, decode)
 
 
 def _callers_with_constants(program: Program, handler: str) -> tuple[str, ...]:

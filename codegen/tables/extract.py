@@ -11,9 +11,10 @@ from codegen.ir.handler import Dialect, Found, HandlerRole
 from codegen.ir.load import Unit, Variant
 from codegen.ir.printer import term_text
 from codegen.ir.solver import PathSolver, ResourceBound
-from codegen.tables.decode import extract_decode
+from codegen.tables.decode import Decode, extract_decode
 from codegen.tables.merge import merge_tables, presence
-from codegen.tables.nodes import DecodeRow, HandlerTables, SignalRow
+from codegen.tables.nodes import Case, DecodeRow, HandlerTables, SignalRow
+from codegen.tables.reuse import Recall
 from codegen.tables.signals import extract_signals
 
 _DIALECT_ORDER = list(Dialect)
@@ -51,21 +52,31 @@ def list_handlers(unit: Unit, arch: str | None) -> tuple[HandlerTables, ...]:
                 refusals=unit.refusals if role is HandlerRole.HANDLER else (),
             )
         )
-    if not out and unit.refusals:
-        first = unit.refusals[0]
-        out.append(
-            HandlerTables(
-                arch,
-                HandlerRole.OTHER,
-                unit.source.path,
-                "?",
-                first.line,
-                Dialect.FIND_VMA,
-                (),
-                refusals=unit.refusals,
-            )
-        )
-    return tuple(out)
+    if any(h.role is HandlerRole.HANDLER for h in out) or not unit.refusals:
+        return tuple(out)
+    if out:
+        # What could not be read may be what makes one of these a handler.
+        return tuple(replace(h, refusals=unit.refusals) for h in out)
+    return (_unread(unit, arch),)
+
+
+def _unread(unit: Unit, arch: str | None) -> HandlerTables:
+    """The entry of a file whose handler, as far as can be told, is what can not be read."""
+    first = unit.refusals[0]
+    place = unit.source.line_start(first.line)
+    inside = [f for f in unit.tree.functions if place in f.span or f.name_span.start == place]
+    name = inside[0].name if inside else first.construct
+    line = unit.source.line(inside[0].name_span.start) if inside else first.line
+    return HandlerTables(
+        arch,
+        HandlerRole.HANDLER,
+        unit.source.path,
+        name,
+        line,
+        Dialect.FIND_VMA,
+        (),
+        refusals=unit.refusals,
+    )
 
 
 def _definition_line(unit: Unit, function: str, found: Found) -> int:
@@ -107,6 +118,8 @@ def _with_tables(unit: Unit, listed: HandlerTables) -> HandlerTables:
     mode_text = listed.mode
     # One for all variants: they ask much the same questions.
     solver = PathSolver()
+    cases: Recall[tuple[Case, ...]] = Recall()
+    rows: Recall[Decode] = Recall()
     for variant in unit.variants:
         found = next(
             (
@@ -119,14 +132,16 @@ def _with_tables(unit: Unit, listed: HandlerTables) -> HandlerTables:
         if found is None:
             continue
         program = variant.program
-        decode, modes = extract_decode(program, found.entries, found.function, solver)
+        decode = extract_decode(
+            program, found.entries, found.function, solver, rows
+        )
         cells: list[SignalRow] = []
         for entry in found.entries:
-            mode = modes[entry]
+            mode = decode.modes[entry]
             if mode is not None:
                 mode_text = term_text(mode)
-            cells += extract_signals(program, entry, found.function, mode, solver)
-        decodes.append((variant.configurations, decode))
+            cells += extract_signals(program, entry, found.function, mode, solver, cases)
+        decodes.append((variant.configurations, decode.rows))
         signals.append((variant.configurations, _of_all_entries(cells)))
     return replace(
         listed,

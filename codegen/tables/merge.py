@@ -94,9 +94,9 @@ def merge_tables(
             groups[k][alike] = tuple(map(_fuller, known, group)), settings
     out: list[R] = []
     for k in order:
-        for rows_, configurations in groups[k].values():
-            condition = presence(configurations, everything)
-            out += [replace(row, presence=condition) for row in rows_]
+        for merged, settings in groups[k].values():
+            condition = presence(settings, everything)
+            out += [replace(row, presence=condition) for row in merged]
     return tuple(out)
 
 

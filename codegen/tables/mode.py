@@ -13,7 +13,7 @@ from codegen.ir.environment import Outcome, Plan
 from codegen.ir.machine import Machine
 from codegen.ir.program import Program
 from codegen.ir.solver import PathSolver
-from codegen.ir.terms import Term, arithmetic, integer, negate
+from codegen.ir.terms import Term, arithmetic, integer, negate, truth
 from codegen.ir.trace import End, Path
 
 
@@ -43,6 +43,7 @@ def mode_of(machine: Machine, paths: Iterable[Path]) -> Term | None:
     """
     bit = machine.constants["FAULT_FLAG_USER"]
     ways: list[tuple[bool, dict[Term, bool]]] = []
+    chosen: Term | None = None
     for path in paths:
         if path.end is not End.STOP or path.flags is None:
             continue
@@ -50,10 +51,13 @@ def mode_of(machine: Machine, paths: Iterable[Path]) -> Term | None:
         flag = arithmetic("and", path.flags, integer(bit, path.flags.bits))
         if flag.is_constant:
             ways.append((bool(flag.value), {d.condition: d.taken for d in path.decisions}))
+        elif chosen is None:
+            # `flags |= from_user ? FAULT_FLAG_USER : 0`: the condition of the choice.
+            chosen = truth(flag)
     users = [decided for is_user, decided in ways if is_user]
     others = [decided for is_user, decided in ways if not is_user]
     if not users:
-        return None
+        return None if chosen is machine.user else chosen
     best: tuple[int, int, Term] | None = None
     for position, (condition, polarity) in enumerate(users[0].items()):
         if not all(decided.get(condition) is polarity for decided in users):

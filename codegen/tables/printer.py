@@ -32,6 +32,7 @@ Paint = Callable[[str, str], str]
 
 
 def plain(text: str, style: str) -> str:  # noqa: ARG001
+    """No colours."""
     return text
 
 
@@ -39,6 +40,7 @@ def plain(text: str, style: str) -> str:  # noqa: ARG001
 
 
 def access_text(access: Access) -> str:
+    """`any of VM_READ|VM_WRITE`, `never`, `no check`."""
     match access.kind:
         case AccessKind.MASK:
             also = f" and {access.text}" if access.text else ""
@@ -54,6 +56,7 @@ def access_text(access: Access) -> str:
 
 
 def result_text(result: Result) -> str:
+    """`SIGSEGV/SEGV_MAPERR`, `return 0`, `kernel`."""
     match result.kind:
         case ResultKind.SIGNAL:
             return f"{result.signo}/{result.code}"
@@ -66,6 +69,7 @@ def result_text(result: Result) -> str:
 
 
 def results_text(results: Sequence[Result]) -> str:
+    """All that happens, in order."""
     return " + ".join(map(result_text, results))
 
 
@@ -117,7 +121,7 @@ def handler_text(tables: HandlerTables, paint: Paint = plain) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [min(max(len(r[i]) for r in rows), 60) for i in range(len(rows[0]))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -165,10 +169,10 @@ _SHORT = {
     Outcome.OOM: "OOM",
     Outcome.SIGSEGV: "SIGSEGV",
     Outcome.SIGBUS: "SIGBUS",
-    Outcome.HWPOISON: "HWPOISON",
+    Outcome.HWPOISON: "HWPOIS",
     Outcome.HWPOISON_LARGE: "_LARGE",
     Outcome.SIGNAL_PENDING: "signal",
-    Outcome.COMPLETED: "COMPLETED",
+    Outcome.COMPLETED: "COMPL",
     Outcome.RETRY: "RETRY",
     Outcome.SUCCESS: "success",
 }
@@ -199,39 +203,64 @@ def across_text(handlers: Sequence[HandlerTables], paint: Paint = plain) -> str:
                 answer, line = answers[h.path, h.function, o]
                 different = answer != usual[o]
                 odd.append(different)
-                cells.append(f"{'*' if different else ''}{answer}{line}")
+                cells.append(f"{'*' if different else ' '}{answer}{line}")
             rows.append(tuple(cells))
             marks.append(tuple(odd))
+        rows[0] = (rows[0][0], *(f" {name}" for name in rows[0][1:]))
         widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
         for row, mark in zip(rows, marks, strict=True):
             cells = []
             for cell, width, odd_cell in zip(row, widths, mark, strict=True):
                 padded = cell.ljust(width)
                 cells.append(paint(padded, "odd") if odd_cell else padded)
-            out.append("  ".join(cells).rstrip())
+            out.append(" ".join(cells).rstrip())
         out.append("")
     return "\n".join(out)
 
 
 def _short_cell(tables: HandlerTables, mode: str, outcome: Outcome) -> tuple[str, str]:
-    """(the answer in a few letters, ":line")."""
+    """(the answer in a few letters, ":line"); of several answers the foremost, and `/…`."""
     cases = [
         c for r in tables.signals if (r.mode, r.outcome) == (mode, outcome) for c in r.cases
     ]
     if not cases:
         return "?", ""
-    texts = list(dict.fromkeys("+".join(map(_short_result, c.results)) for c in cases))
-    return "/".join(texts), f":{cases[0].line}"
+    foremost = min(cases, key=lambda c: _FOREMOST[mode].index(c.results[0].kind))
+    texts = {"+".join(map(_short_result, c.results)) for c in cases}
+    shown = "+".join(map(_short_result, foremost.results))
+    return shown + ("/…" if len(texts) > 1 else ""), f":{foremost.line}"
+
+
+_FOREMOST = {
+    "user": [
+        ResultKind.SIGNAL,
+        ResultKind.OOM,
+        ResultKind.BUG,
+        ResultKind.RETRY,
+        ResultKind.RETURN,
+        ResultKind.KERNEL,
+    ],
+    "kernel": [
+        ResultKind.KERNEL,
+        ResultKind.SIGNAL,
+        ResultKind.OOM,
+        ResultKind.BUG,
+        ResultKind.RETRY,
+        ResultKind.RETURN,
+    ],
+}
 
 
 def _short_result(result: Result) -> str:
     match result.kind:
         case ResultKind.SIGNAL:
-            code = result.code or ""
-            for prefix in ("SEGV_", "BUS_"):
-                code = code.removeprefix(prefix)
             signal = (result.signo or "").removeprefix("SIG")
-            return f"{signal}.{code}" if code.isupper() and len(code) < 12 else signal
+            family, _, code = (result.code or "").partition("_")
+            if not code or not code.replace("_", "").isalnum():
+                return signal
+            # The code says which signal it is, unless the handler mixes them.
+            short = code.split("_")[0]
+            return short if signal.startswith(family) else f"{signal}.{short}"
         case ResultKind.KERNEL:
             return "kern"
         case ResultKind.RETURN:
@@ -243,14 +272,21 @@ def _short_result(result: Result) -> str:
 def summary_text(handlers: Sequence[HandlerTables]) -> str:
     """The counts at the end of a listing; they add up to what was found."""
     proper = [h for h in handlers if h.role is HandlerRole.HANDLER]
-    others = len(handlers) - len(proper)
-    unreadable = [h for h in proper if h.refusals]
-    text = f"{len(proper)} handlers, {len(proper) - len(unreadable)} with tables"
-    if unreadable:
-        text += f", {len(unreadable)} not: " + ", ".join(h.arch or h.path for h in unreadable)
+    others = [h for h in handlers if h.role is not HandlerRole.HANDLER]
+    without = [h for h in proper if h.refusals]
+    text = f"{_count(proper, 'handler')}, {len(proper) - len(without)} with tables"
+    if without:
+        text += f", {len(without)} not: " + ", ".join(h.arch or h.path for h in without)
     if others:
-        text += f"; {others} other users of handle_mm_fault()"
+        text += f"; {_count(others, 'other user')} of handle_mm_fault()"
+        unread = [h for h in others if h.refusals]
+        if unread:
+            text += f", {len(unread)} unreadable: " + ", ".join(h.path for h in unread)
     return text
+
+
+def _count(things: Sequence[object], name: str) -> str:
+    return f"{len(things)} {name}" + ("" if len(things) == 1 else "s")
 
 
 def listing_text(handlers: Sequence[HandlerTables], paint: Paint = plain) -> str:

@@ -27,7 +27,10 @@ from codegen.tables import cover
 from codegen.tables.cover import Answered, Literal
 from codegen.tables.nodes import Case, Result, ResultKind, SignalRow
 from codegen.tables.questions import Questions
+from codegen.tables.reuse import Recall
 
+# A choice of addresses that is longer than this says less than the addresses alone.
+_LONG = 120
 MODES = {"user": True, "kernel": False}
 
 
@@ -41,28 +44,70 @@ class _Residual:
 
 
 def extract_signals(
-    program: Program, entry: str, handler: str, mode: Term | None, solver: PathSolver
+    program: Program,
+    entry: str,
+    handler: str,
+    mode: Term | None,
+    solver: PathSolver,
+    recall: Recall[tuple[Case, ...]] | None = None,
 ) -> tuple[SignalRow, ...]:
-    """The 24 cells of one program. Raises ResourceBound where the paths are too many."""
+    """The 24 cells of one program. Raises ResourceBound where the paths are too many.
+
+    `recall` holds the cells of other configurations, and takes these.
+    """
+    recall = recall or Recall()
     rows = []
     for name, user in MODES.items():
-        # What comes before the dance is the same for every outcome, and what
-        # comes before the mm is asked for every outcome that is its answer.
-        before = Machine(program, entry, Plan(mode=user), solver, mode, handler)
-        states = before.states_before(LOCKING_ROLES)
-        upto = Plan(mode=user, outcome=Outcome.SUCCESS, passes=1)
-        asking = Machine(program, entry, upto, solver, mode, handler)
-        asking.spelling, asking.names = before.spelling, before.names
-        asked = asking.states_before(frozenset({Role.FAULT}), states) if states else []
+        prologue: _Prologue | None = None
         for outcome in Outcome:
-            plan = Plan(mode=user, outcome=outcome, passes=1, skip_kernel=True)
-            machine = Machine(program, entry, plan, solver, mode, handler)
-            machine.spelling, machine.names = before.spelling, before.names
-            early = outcome in BEFORE_FAULT
-            cases = _cases(machine, program, states if early else asked)
+            question = (entry, mode, user, outcome)
+            cases = recall.find(question, program)
+            if cases is None:
+                prologue = prologue or _Prologue(program, entry, handler, mode, solver, user)
+                machine = prologue.machine(outcome)
+                cases = _cases(machine, program, prologue.states(outcome))
+                recall.keep(question, program, machine.visited | prologue.visited, cases)
             if cases:
                 rows.append(SignalRow(name, outcome, cases))
     return tuple(rows)
+
+
+class _Prologue:
+    """The states from which the outcomes of one mode are told.
+
+    What comes before the dance is the same for every outcome, and what comes
+    before the mm is asked for every outcome that is its answer.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        entry: str,
+        handler: str,
+        mode: Term | None,
+        solver: PathSolver,
+        user: bool,
+    ) -> None:
+        def planned(plan: Plan) -> Machine:
+            return Machine(program, entry, plan, solver, mode, handler)
+
+        self._planned, self._user = planned, user
+        self._before = planned(Plan(mode=user))
+        self._early = self._before.states_before(LOCKING_ROLES)
+        asking = self.machine(Outcome.SUCCESS, skip_kernel=False)
+        self._asked = self._early and asking.states_before(frozenset({Role.FAULT}), self._early)
+        self.visited = self._before.visited | asking.visited
+
+    def machine(self, outcome: Outcome, *, skip_kernel: bool = True) -> Machine:
+        """A machine for one outcome that writes what was met before as it was met."""
+        plan = Plan(mode=self._user, outcome=outcome, passes=1, skip_kernel=skip_kernel)
+        machine = self._planned(plan)
+        machine.spelling, machine.names = self._before.spelling, self._before.names
+        return machine
+
+    def states(self, outcome: Outcome) -> list[State]:
+        """Where the machine starts."""
+        return self._early if outcome in BEFORE_FAULT else self._asked
 
 
 def _cases(machine: Machine, program: Program, states: list[State]) -> tuple[Case, ...]:
@@ -91,12 +136,44 @@ def _cases(machine: Machine, program: Program, states: list[State]) -> tuple[Cas
                 # The fuller list of effects is kept.
                 span = residual.span if fuller is None else fuller.span
                 fullest[residual.results] = replace(residual, span=span)
+    answered = list(dict.fromkeys(answered))
+    bare = [replace(a, answer=_without_address(a.answer)) for a in answered]
     cases = []
-    for cubes, results in cover.guards(list(dict.fromkeys(answered)), questions.conflict):
+    for cubes, results in cover.guards(list(dict.fromkeys(bare)), questions.conflict):
         guard = questions.texts(cubes, machine.words) or None
-        leaf = fullest[results]
-        cases.append(Case(guard, results, leaf.effects, program.source.line(leaf.span.start)))
+        mine = [a for a in answered if _without_address(a.answer) == results]
+        leaf = fullest[mine[0].answer]
+        told = _with_address(results, mine, questions, machine)
+        cases.append(Case(guard, told, leaf.effects, program.source.line(leaf.span.start)))
     return tuple(cases)
+
+
+def _without_address(results: tuple[Result, ...]) -> tuple[Result, ...]:
+    return tuple(replace(r, addr=None) for r in results)
+
+
+def _with_address(
+    results: tuple[Result, ...],
+    answered: list[Answered[tuple[Result, ...]]],
+    questions: Questions,
+    machine: Machine,
+) -> tuple[Result, ...]:
+    """The results with the addresses of their signals; a choice of several as `a ? b : c`."""
+    out = []
+    for i, result in enumerate(results):
+        found = [Answered(a.cube, a.answer[i].addr) for a in answered]
+        texts = list(dict.fromkeys(a.answer for a in found))
+        addr = texts[0]
+        if len(texts) > 1:
+            rules = cover.first_match(found, questions.conflict)
+            parts = [
+                f"{questions.texts(cubes, machine.words)} ? {text} : " for cubes, text in rules[:-1]
+            ]
+            addr = "".join(parts) + str(rules[-1][1])
+            if len(addr) > _LONG:
+                addr = " or ".join(map(str, texts))
+        out.append(replace(result, addr=addr))
+    return tuple(out)
 
 
 def _choices(path: Path) -> Iterator[tuple[tuple[Decision, ...], Path]]:
@@ -190,6 +267,10 @@ def _effect(event: Event, machine: Machine) -> str | None:
             args = ", ".join(term_text(a, machine.words) for a in event.args)
             return f"{event.name}({args})"
         case EventKind.WRITE:
+            handler = machine.program.functions[machine.handler]
+            if event.source is handler.source and handler.span.covers(event.span):
+                # `tsk->thread.fault_address = address`, as the handler says it.
+                return " ".join(event.source.slice(event.span).split()).rstrip("; ")
             return f"{event.name} = {term_text(event.args[0], machine.words)}"
         case _:
             return None

@@ -169,7 +169,7 @@ def test_a_name_of_python_is_no_obstacle() -> None:
     declared = (
         "\tint lambda = 3, w = 4, None = 5, u32 = 6, l = 7; return lambda + w + None + u32 + l;"
     )
-    assert result(declared) == 18
+    assert result(declared) == 25
 
 
 def test_a_path_may_be_anything() -> None:

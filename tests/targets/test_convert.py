@@ -318,7 +318,7 @@ def test_bug_stays_bug() -> None:
         "\t\tforce_sig_fault(SIGBUS, BUS_ADRERR, (void __user *)ea);\n\t\treturn;\n\t}\n"
         "\tBUG();"
     )
-    assert "if (res == GFAULT_SIGSEGV || res > GFAULT_POISON)\n\t\tBUG();\n" in text
+    assert "if (res == GFAULT_SIGSEGV || res >= GFAULT_POISON)\n\t\tBUG();\n" in text
 
 
 def test_lines_that_end_in_cr_lf_are_refused() -> None:

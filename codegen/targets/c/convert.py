@@ -141,6 +141,7 @@ class _Conversion:
 
     def convert(self) -> Conversion:
         body = self._body()
+        self.result = result = self._result_name(body)
         region = find_region(self.file, body)
         decode = build_decode(self.file, region)
         cases, done, foad = self._cases(region)
@@ -207,7 +208,7 @@ class _Conversion:
         small = self._left(region, Outcome.HWPOISON, True)
         if small is None:
             return large
-        shift = f"res - {R.POISON}"
+        shift = f"{self.result} - {R.POISON}"
         if same_residual(_with_shift(small, shift), _with_shift(large, shift)):
             return large
         raise self._refuse(

@@ -196,7 +196,7 @@ class _Writer:
 
     def _tests(self, results: Sequence[HelperResult]) -> str:
         return " || ".join(
-            f"{self.result} > {r}" if r is R.POISON else f"{self.result} == {r}"
+            f"{self.result} >= {r}" if r is R.POISON else f"{self.result} == {r}"
             for r in sorted(results, key=lambda r: (r is R.POISON, ORDER.index(r)))
         )
 

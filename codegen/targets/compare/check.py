@@ -11,20 +11,20 @@ does what the slow one would, is a comparison of the program with itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from codegen.ir.concrete import scenario_of
 from codegen.ir.environment import Outcome, Plan, truth_symbol
 from codegen.ir.machine import State
-from codegen.ir.solver import ResourceBound
-from codegen.ir.terms import TRUE, Term, arithmetic, equal, integer, negate
+from codegen.ir.terms import TRUE, Term, arithmetic, equal, integer
 from codegen.ir.trace import End, Event, EventKind
 from codegen.ir.vocabulary import Role
+from codegen.targets.compare.classify import runs_into_bug
 from codegen.targets.compare.compare import Findings, line_of, smallest
 from codegen.targets.compare.nodes import Difference, DifferenceClass, Side
-from codegen.targets.compare.observe import Observed, differing, observe
+from codegen.targets.compare.observe import Observed, Step, differing, observe
 from codegen.targets.compare.pair import Channel, Joint, Parting, Walk, Way
 from codegen.targets.compare.scenario import Replay, replay, shifted
 from codegen.targets.compare.slices import SlicingSolver
@@ -138,7 +138,8 @@ class _Checker:
 
     def _look(self, joint: Joint, halt: Halt, seen: Observed) -> None:
         for cls, condition, line, words in self._departures(joint, halt, seen):
-            outcome = self._outcome(joint, halt)
+            waits = cls is DifferenceClass.LOCK_WAIT
+            outcome = "lock_contended" if waits else self._outcome(joint, halt)
             met = f"{self._mode_word} mode{', ' + outcome if outcome else ''}"
             self._keep(Finding(cls, outcome, joint, halt, condition, line, f"{met}: {words}."))
 
@@ -162,7 +163,7 @@ class _Checker:
                 end,
                 "the handler returns to the faulting instruction, which faults again for ever",
             )
-        if after and EventKind.BUG in kinds and halt.outcome in _ERRORS:
+        if after and runs_into_bug(seen.steps) and halt.outcome in _ERRORS:
             bug = kinds[EventKind.BUG]
             words = f"{halt.outcome} has no case and runs into {bug.name}()"
             yield DifferenceClass.MISSING_CASE, TRUE, bug.line, words
@@ -269,9 +270,12 @@ class _Checker:
             return str(halt.outcome)
         if not joint.entered and halt.end is not End.RETRY:
             return "prologue"
-        if any(e.kind is EventKind.LOCK_WAIT for e in halt.trace):
+        locks = [e.kind for e in halt.trace if e.kind in (EventKind.LOCK_WAIT, EventKind.LOCK)]
+        if locks and locks[-1] is EventKind.LOCK_WAIT:
             return "lock_contended"
-        if halt.end is not End.STOP and halt.found_vma and not joint.at_fault:
+        assert halt.state is not None
+        looked_up = halt.state.vmas.get(halt.state.acquired, False)
+        if halt.end is not End.STOP and looked_up and not joint.at_fault:
             return str(Outcome.ACCESS_DENIED)
         return None
 
@@ -335,6 +339,7 @@ class _Checker:
         partings: list[Parting] = []
         walk = Walk(self.world(), self.world(), self.solver, (), partings.append)
         facts = tuple(dict.fromkeys((*later.facts, *head.facts)))
+        facts += tuple(_disjoint_names((later.src, head.src), facts))
         first = Joint(
             later.src, _as_first(head.src, later.src), facts, ways, base=later.base
         )
@@ -439,6 +444,30 @@ _TABLE = frozenset(
 )
 
 
+def _disjoint_names(states: Iterable[State], facts: tuple[Term, ...]) -> Iterator[Term]:
+    """Bits of one register that a header names alike (FAULT_CODE_*) are taken to be different.
+
+    Without this, or-ing one of them in would count as setting any other.
+    """
+    terms = [*facts, *(v for s in states for v in s.memory.values())]
+    names = {
+        part
+        for term in terms
+        for part in term.walk()
+        if part.op == "sym" and str(part.payload).isupper() and "_" in str(part.payload)
+    }
+    ordered = sorted(names, key=lambda t: t.serial)
+    for position, a in enumerate(ordered):
+        for b in ordered[position + 1 :]:
+            alike = _family(a) == _family(b) and a.bits == b.bits
+            if alike:
+                yield equal(arithmetic("and", a, b), integer(0, a.bits))
+
+
+def _family(name: Term) -> str:
+    return "_".join(str(name.payload).split("_")[:2])
+
+
 def _returns_nothing(halt: Halt) -> bool:
     """Nothing is handed to a caller that could act on it."""
     return halt.value is None or (halt.value.is_constant and halt.value.value == 0)
@@ -476,19 +505,28 @@ def _same_vma(parting: Parting) -> bool:
 
 
 def _answers_differ(a: Replay, b: Replay) -> bool:
-    """Whether two runs end with other signals, another fate, or another return value."""
-    mine, theirs = (
-        tuple(s for s in _after_last_fault(r) if not isinstance(s, Event) or s.kind is not EventKind.CALL)
-        for r in (a, b)
-    )
-    return a.halt.end is not b.halt.end or differing(mine, theirs, a.holds) is not None
+    """Whether two runs end in other signals or writes, or another fate.
+
+    What the kernel's own routine and other calls are told (the instruction as
+    it was read before) is left aside.
+    """
+    mine, theirs = _answers(a), _answers(b)
+    if len(mine) != len(theirs) or differing(mine, theirs, a.holds) is not None:
+        return True
+    kernel = any(isinstance(s, Event) and s.kind is EventKind.KERNEL for s in mine)
+    return not kernel and a.halt.end is not b.halt.end
 
 
-def _after_last_fault(run: Replay) -> tuple[object, ...]:
+def _answers(run: Replay) -> tuple[Step, ...]:
+    """The signals, OOM, BUG, writes after the last fault, up to the kernel's own routine."""
     trace = run.halt.trace
     last = max((i for i, e in enumerate(trace) if e.kind is EventKind.FAULT), default=-1)
-    return observe(trace[last + 1 :], run.holds).steps
+    answers: list[Step] = []
+    for step in observe(trace[last + 1 :], run.holds).steps:
+        if isinstance(step, Event) and step.kind is EventKind.KERNEL:
+            return (*answers, replace(step, name="", args=()))
+        if not isinstance(step, Event) or step.kind is not EventKind.CALL:
+            answers.append(step)
+    return tuple(answers)
 
 
-__all__ = ["ResourceBound", "check"]
-_ = (negate, replace)

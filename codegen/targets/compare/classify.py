@@ -97,7 +97,7 @@ def meets_contract(case: Case) -> bool:
     User mode: the outcome's own signal, the OOM call, or nothing.
     """
     tgt = case.tgt
-    if tgt.has(EventKind.BUG):
+    if runs_into_bug(tgt.steps):
         return False
     if not case.user:
         if case.outcome in (Outcome.SUCCESS, Outcome.COMPLETED):
@@ -184,9 +184,17 @@ def _answer(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 
 def missing_case(case: Case) -> bool:
     """src runs into BUG() or panic(); tgt has an answer, or runs into it at another point."""
-    if not case.src.has(EventKind.BUG):
+    if not runs_into_bug(case.src.steps):
         return False
-    return case.tgt.has(EventKind.BUG) or meets_contract(case)
+    return runs_into_bug(case.tgt.steps) or meets_contract(case)
+
+
+def runs_into_bug(steps: tuple[Step, ...]) -> bool:
+    """Whether BUG() or panic() is met, and not as the end of the kernel's own routine."""
+    for step in steps:
+        if isinstance(step, Event) and step.kind in (EventKind.BUG, EventKind.KERNEL):
+            return step.kind is EventKind.BUG
+    return False
 
 
 def kernel_mode_signal(case: Case) -> bool:

@@ -64,6 +64,7 @@ class Known:
     results: Mapping[str, Shape]
     params: Mapping[str, tuple[tuple[str, Shape], ...]]
     returns: Mapping[str, Shape]
+    addresses: frozenset[str]
 
 
 _SCALARS = {
@@ -104,7 +105,15 @@ def infer(
         run.declare(function)
     for function in functions:
         run.function(function)
-    return Known(run.tags, run.typedefs, run.globals, run.results, run.params, run.returns)
+    return Known(
+        run.tags,
+        run.typedefs,
+        run.globals,
+        run.results,
+        run.params,
+        run.returns,
+        frozenset(run.addresses),
+    )
 
 
 class _Inference:
@@ -117,6 +126,7 @@ class _Inference:
         self.results: dict[str, Shape] = {}
         self.params: dict[str, tuple[tuple[str, Shape], ...]] = {}
         self.returns: dict[str, Shape] = {}
+        self.addresses: set[str] = set()
         self.scopes: list[dict[str, Shape]] = []
         self.here: Shape = Shape()
         task = self._tag("struct task_struct")
@@ -365,6 +375,7 @@ class _Inference:
             case "&":
                 return Shape(Form.POINTER, to=self._value(node.expr))
             case "*":
+                self._address(node.expr)
                 return self._pointee(self._value(node.expr))
             case "sizeof" | "_Alignof":
                 return Shape(Form.SCALAR)
@@ -376,6 +387,15 @@ class _Inference:
                 return Shape(Form.SCALAR)
             case _:
                 return self._value(node.expr)
+
+    def _address(self, node: Any) -> None:
+        """`*(unsigned int *)regs->pc`: an integer that is an address after all."""
+        if isinstance(node, c_ast.Cast):
+            inner = node.expr
+            if isinstance(inner, c_ast.StructRef):
+                self.addresses.add(inner.field.name)
+            elif isinstance(inner, c_ast.ID):
+                self.addresses.add(inner.name)
 
     def _binary(self, node: Any) -> Shape:
         left, right = self._value(node.left), self._value(node.right)
@@ -420,6 +440,22 @@ def _is_expression(node: Any) -> bool:
             c_ast.ExprList,
         ),
     )
+
+
+def written_calls(functions: list[ParsedFunction]) -> frozenset[str]:
+    """The accessors that are assigned to: `pgd_val(*pgd) = value`."""
+    found: set[str] = set()
+
+    def walk(node: Any) -> None:
+        if isinstance(node, c_ast.Assignment) and isinstance(node.lvalue, c_ast.FuncCall):
+            if isinstance(node.lvalue.name, c_ast.ID):
+                found.add(node.lvalue.name.name)
+        for _, child in node.children():
+            walk(child)
+
+    for function in functions:
+        walk(function.tree)
+    return frozenset(found)
 
 
 def case_labels(functions: list[ParsedFunction]) -> list[str]:

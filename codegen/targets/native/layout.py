@@ -8,7 +8,7 @@ that nobody uses: the address of a record is never that of its first member.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from codegen.targets.native.infer import Form, Known, Shape
 from codegen.targets.normal import Kind
@@ -90,6 +90,16 @@ class Layout:
             self.leaves.append(leaves)
             leaves += self._leaves(shape, 0, "")
         return self._numbers[id(shape)]
+
+    def variable(self, name: str, shape: Shape) -> int:
+        """The number of a variable's own type: what it holds may go by its name."""
+        shape = shape.root()
+        if shape.form in (Form.RECORD, Form.ARRAY):
+            return self.number(shape)
+        leaf = self._scalar(shape, 0, "")
+        kind = self.kinds.get(name, Kind.WORD)
+        self.leaves.append([replace(leaf, kind=kind)])
+        return len(self.leaves) - 1
 
     def pointee(self, shape: Shape) -> int:
         """The number of what a pointer leads to."""

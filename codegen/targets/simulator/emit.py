@@ -24,9 +24,10 @@ from codegen.ir.nodes import Function, Literal, Local
 from codegen.ir.program import Program, Taken, calls_of, expressions_of
 from codegen.targets.render import render
 from codegen.targets.simulator import python
+from codegen.targets.simulator.calls import Surroundings
 from codegen.targets.simulator.expressions import converted, is_signal_name
 from codegen.targets.simulator.fields import always_objects, scenario_fields
-from codegen.targets.simulator.function import Surroundings, function_text
+from codegen.targets.simulator.function import function_text
 from codegen.targets.simulator.prune import prune
 from codegen.targets.simulator.python import Py, atom, call
 

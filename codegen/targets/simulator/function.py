@@ -11,11 +11,9 @@ from __future__ import annotations
 import keyword
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from codegen.base.spans import SourceText, Span
-from codegen.ir import types
+from codegen.base.spans import Span
 from codegen.ir.nodes import (
     AddressOf,
     Assign,
@@ -30,17 +28,14 @@ from codegen.ir.nodes import (
     Jump,
     Local,
     Return,
-    Text,
 )
-from codegen.ir.program import Program, Taken, expressions_of, subexpressions
-from codegen.ir.types import CType
-from codegen.ir.vocabulary import Role
+from codegen.ir.program import subexpressions
 from codegen.targets.simulator import python
+from codegen.targets.simulator.calls import Calls, Surroundings, never_returns
 from codegen.targets.simulator.expressions import (
     Expressions,
     converted,
     negated,
-    range_of,
     unsigned,
 )
 from codegen.targets.simulator.graph import (
@@ -58,47 +53,17 @@ from codegen.targets.simulator.graph import (
     prepare,
     targets,
 )
-from codegen.targets.simulator.python import If, Line, Py, Statement, atom, call, number
-
-_SEMAPHORES = ("mmap_sem", "mmap_lock")
-_SEM_ROLE = {
-    Role.SEM_LOCK: Role.LOCK,
-    Role.SEM_TRYLOCK: Role.TRYLOCK,
-    Role.SEM_LOCK_KILLABLE: Role.LOCK_KILLABLE,
-    Role.SEM_UNLOCK: Role.UNLOCK,
-}
-_NO_VALUE = (
-    Role.ACCOUNTING,
-    Role.OOM,
-    Role.KERNEL_NEVER_IN_KERNEL,
-    Role.LOCK,
-    Role.WRITE_LOCK,
-    Role.UNLOCK,
-    Role.WRITE_UNLOCK,
-    Role.UNLOCK_VMA,
-    Role.DOWNGRADE,
+from codegen.targets.simulator.python import Line, Py, Statement, atom, call
+from codegen.targets.simulator.reads import (
+    condition_calls,
+    condition_reads,
+    first_operand,
+    reads_of,
+    step_reads,
+    targets_of,
+    written_in,
 )
-WORD = range_of(types.ULONG)
-_STRING = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
-_PARTS = ("signo", "code", "addr", "lsb", "pkey")
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a function has to know of the module that it stands in.
-
-    `names` are the Python names of the functions that are inlined, `reserved`
-    every name that a local must not hide; `constant` and `file` are told what
-    the text refers to (`file` gives the name of the constant, or None for the
-    handler's own file); `objects` the parameters that are always an object.
-    """
-
-    program: Program
-    names: Mapping[str, str]
-    reserved: frozenset[str]
-    constant: Callable[[str], None]
-    file: Callable[[SourceText], str | None]
-    objects: Mapping[str, frozenset[str]]
+from codegen.targets.simulator.tidy import branch, drop_unused, tidy
 
 
 class _Jumped(Exception):
@@ -114,23 +79,12 @@ def function_text(function: Function, around: Surroundings) -> list[str]:
     return _Function(function, around).lines()
 
 
-def never_returns(program: Program, call_: Call) -> bool:
-    """Whether control does not come back from a call."""
-    role = program.role(call_.name)
-    if role in (Role.KERNEL_NEVER, Role.BUG):
-        return True
-    if call_.name not in program.functions:
-        return False
-    taken = program.taken(call_.name)
-    return taken is not Taken.OPAQUE and not program.may_return(call_.name)
-
-
-class _Function:
+class _Function(Calls):
     def __init__(self, function: Function, around: Surroundings) -> None:
         self.function = function
         self.around = around
         self.program = around.program
-        self.uses = Counter(e.name for e in _read(function) if isinstance(e, Local))
+        self.uses = Counter(e.name for e in reads_of(function) if isinstance(e, Local))
         self.graph: Graph = prepare(
             function, lambda c: never_returns(self.program, c), dict(self.uses)
         )
@@ -151,10 +105,10 @@ class _Function:
         """Every expression that is evaluated in the part that control can reach."""
         for node in self.graph.nodes.values():
             for instruction in node.instructions:
-                yield from _step_reads(instruction)
+                yield from step_reads(instruction)
             match node.end:
                 case Fork(condition=condition):
-                    yield from _condition_reads(condition)
+                    yield from condition_reads(condition)
                 case Return(value=value) if value is not None:
                     yield from subexpressions(value)
                 case _:
@@ -164,10 +118,10 @@ class _Function:
         for node in self.graph.nodes.values():
             for step in node.instructions:
                 if isinstance(step, Decide):
-                    yield from _condition_calls(step.condition)
+                    yield from condition_calls(step.condition)
                 yield step
             if isinstance(node.end, Fork):
-                yield from _condition_calls(node.end.condition)
+                yield from condition_calls(node.end.condition)
 
     def _cells(self) -> Iterator[str]:
         """The locals that live in memory: somebody has their address."""
@@ -206,8 +160,8 @@ class _Function:
         function = self.function
         body = self._body()
         body = [*self._prologue(), *body]
-        _tidy(body, self._is_void)
-        while _unused(body):
+        tidy(body, self._is_void)
+        while drop_unused(body):
             pass
         writer = python.Writer(self.taken)
         writer.body(body, 1)
@@ -275,7 +229,7 @@ class _Function:
         while changed:
             changed = False
             for label in sorted(graph.nodes, key=lambda n: graph.order[n]):
-                after = assigned[label] | _written(graph.nodes[label])
+                after = assigned[label] | written_in(graph.nodes[label])
                 for target in targets(graph.nodes[label]):
                     new = assigned[target] & after
                     if new != assigned[target]:
@@ -286,15 +240,15 @@ class _Function:
             have = set(assigned[label])
             for instruction in node.instructions:
                 if isinstance(instruction, Decide):
-                    for c in _condition_calls(instruction.condition):
-                        have |= _target(c)
-                reads = _step_reads(instruction)
+                    for c in condition_calls(instruction.condition):
+                        have |= targets_of(c)
+                reads = step_reads(instruction)
                 bare |= {e.name for e in reads if isinstance(e, Local)} - have
-                have |= _target(instruction)
+                have |= targets_of(instruction)
             if isinstance(node.end, Fork):
-                for c in _condition_calls(node.end.condition):
-                    have |= _target(c)
-                reads = _condition_reads(node.end.condition)
+                for c in condition_calls(node.end.condition):
+                    have |= targets_of(c)
+                reads = condition_reads(node.end.condition)
             elif isinstance(node.end, Return) and node.end.value is not None:
                 reads = subexpressions(node.end.value)
             else:
@@ -365,7 +319,7 @@ class _Function:
                 then = self._go(fork.then, after[0])
                 otherwise = self._go(fork.otherwise, after[0])
                 comments = tuple(dict.fromkeys(map(self._comment, fork.spans)))
-                out += _branch(condition, then, otherwise, comments)
+                out += branch(condition, then, otherwise, comments)
         for position, join_ in enumerate(joins):
             out += self._node(join_, after[position + 1])
         return out
@@ -442,7 +396,7 @@ class _Function:
             case Return(value=value):
                 expr = value
             case Fork(condition=condition) | Decide(condition=condition):
-                expr = _first_operand(condition)
+                expr = first_operand(condition)
             case _:
                 expr = None
         return expr is not None and foldable(name, expr, dict(self.uses))
@@ -472,12 +426,6 @@ class _Function:
             out.append(Line("", call("w.set", args, plain=False)))
         else:
             out.append(Line("", call("w.store", [ex.place(target), value, line], plain=False)))
-
-    def _at(self, span: Span) -> Py:
-        source = self.function.source
-        line = source.line(span.start)
-        file = self.around.file(source)
-        return number(line) if file is None else call("line_of", [atom(file), atom(str(line))])
 
     def _call(self, instruction: Call, folds: bool, out: list[Statement]) -> None:
         name, result = instruction.name, instruction.result
@@ -533,191 +481,6 @@ class _Function:
             fetched = call("w.fetched", [place])
             out.append(Line("", call("w.assign", [place, fetched], plain=False)))
 
-    def _never(self, instruction: Call) -> list[Statement]:
-        name, ex = instruction.name, self.expressions
-        line = ("line", self._at(instruction.span))
-        quoted = atom(python.string(name))
-        if name in self.program.functions:
-            if self.program.taken(name) is Taken.KERNEL:
-                args = [quoted, *map(ex.argument, instruction.args)]
-                return [Line("raise ", call("w.die", [*args, line], plain=False))]
-            return [Line("", self._inlined(instruction)), Line("raise ", atom("AssertionError"))]
-        if self.program.role(name) is Role.BUG:
-            return [Line("raise ", call("w.bug", [quoted, line], plain=False))]
-        args = [quoted, *map(ex.argument, instruction.args)]
-        return [Line("raise ", call("w.die", [*args, line], plain=False))]
-
-    def _inlined(self, instruction: Call) -> Py:
-        function = self.program.functions[instruction.name]
-        args: list[Py] = [atom("w")]
-        for position, param in enumerate(function.params):
-            if position < len(instruction.args):
-                value = self.expressions.value(instruction.args[position])
-            else:
-                value = call("w.symbol", [atom(python.string(f"missing {param.name}"))])
-            args.append(converted(value, param.type))
-        span = range_of(function.returns) if function.returns.bits else python.ANY
-        return call(self.around.names[instruction.name], args, span, plain=False)
-
-    def _gives_nothing(self, instruction: Call) -> bool:
-        """Whether the word or function has no value, whatever the text asks for."""
-        program = self.program
-        if instruction.name in program.functions:
-            inline = program.taken(instruction.name) is Taken.INLINE
-            return inline and program.functions[instruction.name].returns.bits == 0
-        role = program.role(instruction.name)
-        return _SEM_ROLE.get(role, role) in _NO_VALUE if role is not None else False
-
-    def _call_value(self, instruction: Call) -> Py | None:
-        """The call as an expression, converted to the type of its result."""
-        value = self._taken(instruction)
-        result = instruction.result
-        if value is None or result is None:
-            return value
-        return _impure(converted(value, result.type), value)
-
-    def _taken(self, instruction: Call) -> Py | None:
-        name, program = instruction.name, self.program
-        quoted = atom(python.string(name))
-        line = ("line", self._at(instruction.span))
-        if name in program.functions:
-            taken = program.taken(name)
-            if taken is Taken.INLINE:
-                return self._inlined(instruction)
-            head = "w.routine" if taken is Taken.KERNEL else "w.opaque"
-            writes = program.writes_objects(name)
-            args = self._arguments(instruction, pointers=writes, own=True)
-            flags = [("writes", atom("True"))] if writes else []
-            return call(head, [quoted, *args, *flags, line], WORD, plain=False)
-        role = program.role(name)
-        if role is None:
-            args = self._arguments(instruction, pointers=True)
-            return call("w.call", [quoted, *args, line], WORD, plain=False)
-        return self._word(instruction, role, quoted, line)
-
-    def _arguments(
-        self, instruction: Call, *, pointers: bool = False, own: bool = False
-    ) -> list[Py]:
-        """The arguments; with `pointers`, those that C takes for pointers are marked."""
-        ex = self.expressions
-        out = []
-        params = self.program.functions[instruction.name].params if own else ()
-        for position, expr in enumerate(instruction.args):
-            value = ex.argument(expr)
-            if own and position < len(params):
-                value = unsigned(
-                    converted(ex.value(expr), params[position].type), params[position].type
-                )
-            if pointers and expr.type.pointer and not self._is_object(expr):
-                value = call("pointer", [value], value.span)
-            out.append(value)
-        return out
-
-    def _is_object(self, expr: Expr) -> bool:
-        """Whether it is known to be an address of something, which needs no mark."""
-        match expr:
-            case AddressOf() | Text():
-                return True
-            case Global(name=name):
-                return name == "current"
-            case Cast(operand=operand):
-                return self._is_object(operand)
-            case Local(name=name):
-                return name in self.around.objects.get(self.function.name, frozenset())
-            case _:
-                return not isinstance(expr, (Field, Index, Deref, Global)) and expr.type.bits == 0
-
-    def _word(self, instruction: Call, role: Role, quoted: Py, line: tuple[str, Py]) -> Py | None:
-        ex, wanted = self.expressions, instruction.result is not None
-        if role in _SEM_ROLE:
-            first = instruction.args[0] if instruction.args else None
-            if (
-                isinstance(first, AddressOf)
-                and isinstance(first.target, Field)
-                and first.target.name in _SEMAPHORES
-            ):
-                role = _SEM_ROLE[role]
-            else:
-                role = Role.EFFECT
-        head, given = "", list[Py | tuple[str, Py]]()
-        match role:
-            case Role.IGNORE:
-                return number(0) if wanted else None
-            case Role.WARN:
-                condition = ex.truth(instruction.args[0]) if instruction.args else atom("True")
-                condition = negated(negated(condition))
-                head, given = "w.warn", [quoted, condition]
-                return call(head, [*given, line], (0, 1), plain=False)
-            case Role.PRINT | Role.EFFECT:
-                head, given = "w.effect", [quoted, *self._arguments(instruction)]
-            case Role.FRESH:
-                args = [quoted, *self._arguments(instruction)]
-                return call("w.fresh", args, WORD, plain=False)
-            case Role.ACCOUNTING:
-                head, given = "w.account", [quoted, *self._arguments(instruction)]
-            case Role.OOM:
-                head, given = "w.oom", [quoted]
-            case Role.SIGNAL:
-                return self._signal(instruction, quoted, line)
-            case Role.KERNEL:
-                head, given = "w.kernel", [quoted, *self._arguments(instruction, pointers=True)]
-            case Role.KERNEL_NEVER_IN_KERNEL:
-                head, given = "w.die_if_kernel", [quoted, *self._arguments(instruction)]
-            case Role.SIGNAL_PENDING | Role.FATAL_PENDING:
-                fatal = role is Role.FATAL_PENDING
-                return call(f"w.{'fatal_' if fatal else ''}signal_pending", [], (0, 1))
-            case Role.LOCK | Role.WRITE_LOCK:
-                head = "w.lock"
-            case Role.TRYLOCK:
-                return call("w.trylock", [line], (0, 1), plain=False)
-            case Role.LOCK_KILLABLE | Role.WRITE_LOCK_KILLABLE:
-                return call("w.lock_killable", [line], (-4, 0), plain=False)
-            case Role.UNLOCK | Role.WRITE_UNLOCK:
-                head, given = "w.unlock", [quoted]
-            case Role.DOWNGRADE:
-                return None
-            case Role.LOCK_VMA:
-                head, given = "w.lock_vma", [quoted]
-            case Role.UNLOCK_VMA:
-                head, given = "w.unlock_vma", [quoted]
-            case Role.LOCK_FIND:
-                regs = instruction.args[2] if len(instruction.args) > 2 else None
-                value = atom('w.object("regs")') if regs is None else ex.argument(regs)
-                head, given = "w.lock_and_find_vma", [value]
-            case Role.FIND_VMA_PREV if len(instruction.args) > 2:
-                return call("w.find_vma_prev", [ex.value(instruction.args[2])], WORD, plain=False)
-            case Role.FIND_VMA | Role.FIND_VMA_PREV:
-                return call("w.find_vma", [], WORD, plain=False)
-            case Role.EXPAND_STACK:
-                target = ex.value(instruction.args[0]) if instruction.args else number(0)
-                head, given = "w.expand_stack", [quoted, target]
-            case Role.FAULT:
-                args = [ex.argument(a) for a in instruction.args[1:3]]
-                head, given = "w.handle_mm_fault", [quoted, *args]
-            case _:
-                raise AssertionError(f"no step for {role}")
-        span = {Role.EXPAND_STACK: python.ANY, Role.FAULT: range_of(types.UINT)}.get(role, WORD)
-        return call(head, [*given, line], span, plain=False)
-
-    def _signal(self, instruction: Call, quoted: Py, line: tuple[str, Py]) -> Py:
-        ex = self.expressions
-        shape = self.program.vocabulary.signals[instruction.name]
-        if shape.info is not None:
-            args = self._arguments(instruction)
-            return call("w.signal_info", [quoted, *args, line], plain=False)
-        given: list[Py | tuple[str, Py]] = [quoted]
-        for part in _PARTS:
-            where = getattr(shape, part)
-            if isinstance(where, str):
-                self.around.constant(where)
-                given.append((part, atom(where)))
-            elif isinstance(where, int) and where < len(instruction.args):
-                given.append((part, ex.argument(instruction.args[where])))
-        if instruction.result is not None and self.uses[instruction.result.name]:
-            args = self._arguments(instruction)
-            given.append(("result", call("w.result", [quoted, *args], WORD)))
-        return call("w.signal", [*given, line], WORD, plain=False)
-
 
 def _assigned(name: str, value: Py) -> Line:
     """`name = value`, or `name |= rest`."""
@@ -728,224 +491,3 @@ def _assigned(name: str, value: Py) -> Line:
             return Line(f"{name} {operator.strip()}= ", right, name)
         case _:
             return Line(f"{name} = ", value, name)
-
-
-def _first_operand(condition: Condition) -> Expr | None:
-    """What is evaluated first, if no call comes before it."""
-    match condition:
-        case Leaf(call=call_, expr=expr):
-            return expr if call_ is None else None
-        case Both(left=left) | Either(left=left):
-            return _first_operand(left)
-        case Not(inner=inner):
-            return _first_operand(inner)
-
-
-def _impure(value: Py, inner: Py) -> Py:
-    """A conversion of a call has the call's effect."""
-    return (
-        value
-        if inner.plain
-        else Py(value.pieces, value.precedence, value.span, value.head, value.args, plain=False)
-    )
-
-
-def _branch(
-    condition: Py, then: list[Statement], otherwise: list[Statement], comments: tuple[str, ...]
-) -> list[Statement]:
-    """if and else, without an else behind a way that leaves."""
-    if condition.text in ("True", "False"):
-        return then if condition.text == "True" else otherwise
-    tail = _same_tail(then, otherwise)
-    if tail:
-        rest = _branch(condition, then[: -len(tail)], otherwise[: -len(tail)], comments)
-        return [*rest, *tail]
-    if not then and not otherwise:
-        return [] if condition.plain else [Line("", condition)]
-    if not then:
-        then, otherwise, condition = otherwise, [], negated(condition)
-    if otherwise and python.leaves(otherwise) and not python.leaves(then):
-        then, otherwise, condition = otherwise, then, negated(condition)
-    if (
-        python.leaves(then)
-        and python.leaves(otherwise)
-        and isinstance(then[-1], Line)
-        and len(otherwise) == 1
-        and len(then) > 1
-    ):
-        then, otherwise, condition = otherwise, then, negated(condition)
-    if python.leaves(then):
-        return [If(condition, then, [], comments), *otherwise]
-    only = then[0] if len(then) == 1 and not otherwise else None
-    if isinstance(only, If) and not only.otherwise:
-        both = python.both(condition, only.condition)
-        return [If(both, only.then, [], comments + only.comments)]
-    return [If(condition, then, otherwise, comments)]
-
-
-def _same_tail(then: list[Statement], otherwise: list[Statement]) -> list[Statement]:
-    """The jump that both ways end with."""
-    if len(then) < 2 or len(otherwise) < 2 or then[-2:] != otherwise[-2:]:
-        return []
-    last = then[-1]
-    return then[-2:] if isinstance(last, Line) and last.before == "continue" else []
-
-
-def _unused(body: list[Statement]) -> bool:
-    """Takes out what is written to a local that nothing reads; True if there was anything."""
-    text = _STRING.sub('""', "\n".join(_texts(body)))
-    found = False
-
-    def sweep(inner: list[Statement]) -> None:
-        nonlocal found
-        for statement in list(inner):
-            match statement:
-                case If():
-                    sweep(statement.then)
-                    sweep(statement.otherwise)
-                case python.Cases():
-                    for _, case in statement.cases:
-                        sweep(case)
-                case Line(name=str() as name, value=Py() as value):
-                    if re.search(rf"\b{name}\b", text):
-                        continue
-                    found = True
-                    position = next(i for i, s in enumerate(inner) if s is statement)
-                    inner[position : position + 1] = [] if value.plain else [Line("", value)]
-                case _:
-                    pass
-
-    sweep(body)
-    return found
-
-
-def _texts(body: list[Statement]) -> Iterator[str]:
-    """What the statements read."""
-    for statement in body:
-        match statement:
-            case If():
-                yield statement.condition.text
-                yield from _texts(statement.then)
-                yield from _texts(statement.otherwise)
-            case python.Cases():
-                for _, case in statement.cases:
-                    yield from _texts(case)
-            case Line():
-                yield statement.before if statement.name is None else ""
-                yield statement.value.text if statement.value else ""
-
-
-def _tidy(body: list[Statement], is_void: bool) -> None:
-    """A value that is returned at once needs no name; nor does the end of a void function."""
-    for statement in body:
-        match statement:
-            case If():
-                _tidy(statement.then, False)
-                _tidy(statement.otherwise, False)
-            case python.Cases():
-                for _, inner in statement.cases:
-                    _tidy(inner, False)
-            case _:
-                pass
-    if len(body) > 1:
-        last, value = body[-1], body[-2]
-        if (
-            isinstance(last, Line)
-            and last.before == "return "
-            and last.value is not None
-            and isinstance(value, Line)
-            and value.name is not None
-            and last.value.text == value.name
-            and value.before == f"{value.name} = "
-        ):
-            body[-2:] = [Line("return ", value.value)]
-    if is_void and len(body) > 1 and isinstance(body[-1], Line) and body[-1].before == "return":
-        body.pop()
-
-
-def _read(function: Function) -> Iterator[Expr]:
-    """Every expression whose value is asked for: a target's own name is not."""
-    yield from (e for e in expressions_of(function) if not isinstance(e, Local))
-    for block in function.blocks:
-        for instruction in block.instructions:
-            yield from (e for e in _instruction_reads(instruction) if isinstance(e, Local))
-        match block.terminator:
-            case Return(value=value) if value is not None:
-                yield from (e for e in subexpressions(value) if isinstance(e, Local))
-            case Jump() | Return():
-                pass
-            case branch:
-                yield from (e for e in subexpressions(branch.condition) if isinstance(e, Local))
-
-
-def _instruction_reads(instruction: Assign | Call) -> Iterator[Expr]:
-    match instruction:
-        case Assign(target=target, value=value):
-            yield from subexpressions(value)
-            if not isinstance(target, Local):
-                yield from subexpressions(target)
-        case Call(args=args):
-            for arg in args:
-                yield from subexpressions(arg)
-
-
-def _step_reads(step: Step) -> Iterator[Expr]:
-    if isinstance(step, Decide):
-        return _condition_reads(step.condition)
-    return _instruction_reads(step)
-
-
-def _condition_calls(condition: Condition) -> Iterator[Call]:
-    match condition:
-        case Leaf(call=call_):
-            if call_ is not None:
-                yield call_
-        case Both(left=left, right=right) | Either(left=left, right=right):
-            yield from _condition_calls(left)
-            yield from _condition_calls(right)
-        case Not(inner=inner):
-            yield from _condition_calls(inner)
-
-
-def _condition_reads(condition: Condition) -> Iterator[Expr]:
-    match condition:
-        case Leaf(call=call_, expr=expr):
-            if call_ is not None:
-                yield from _instruction_reads(call_)
-            yield from subexpressions(expr)
-        case Both(left=left, right=right) | Either(left=left, right=right):
-            yield from _condition_reads(left)
-            yield from _condition_reads(right)
-        case Not(inner=inner):
-            yield from _condition_reads(inner)
-
-
-def _target(instruction: Step) -> set[str]:
-    match instruction:
-        case Decide(target=Local(name=name)):
-            return {name}
-        case Assign(target=Local(name=name)):
-            return {name}
-        case Call(result=Local(name=name)):
-            return {name}
-        case Call(name=word, args=args) if "get_user" in word or "get_kernel_nofault" in word:
-            first = args[0] if args else None
-            return {first.name} if isinstance(first, Local) else set()
-        case _:
-            return set()
-
-
-def _written(node: Node) -> set[str]:
-    out: set[str] = set()
-    for instruction in node.instructions:
-        out |= _target(instruction)
-        if isinstance(instruction, Decide):
-            for c in _condition_calls(instruction.condition):
-                out |= _target(c)
-    if isinstance(node.end, Fork):
-        for c in _condition_calls(node.end.condition):
-            out |= _target(c)
-    return out
-
-
-__all__ = ["CType", "Surroundings", "function_text", "never_returns", "types"]

@@ -37,7 +37,7 @@ class Simulator:
     def run(self, scenario: Mapping[str, int]) -> Any:
         """The trace (runtime.Trace of that module). Raises ImpossibleScenario."""
         try:
-            return self._module.simulate(dict(scenario))
+            return self._module.simulate(scenario)
         except self._module.ScenarioError as error:
             raise ImpossibleScenario(str(error)) from error
 
@@ -45,6 +45,14 @@ class Simulator:
         """The trace as the table that the module itself prints."""
         show: Callable[[Any], str] = self._module.trace_table
         return show(trace)
+
+    def parse(self, words: Sequence[str]) -> dict[str, int]:
+        """NAME=VALUE words as a scenario. Raises ImpossibleScenario for one that is none."""
+        try:
+            scenario: dict[str, int] = self._module.parse_scenario(list(words), self.constants())
+        except self._module.ScenarioError as error:
+            raise ImpossibleScenario(str(error)) from error
+        return scenario
 
     def constants(self) -> Mapping[str, int]:
         """The names that a scenario's values may use."""

@@ -18,9 +18,9 @@ struct pt_regs;
  * @GFAULT_ACCERR: the mapping does not permit the access.
  * @GFAULT_SIGSEGV: the mm refuses the access with %VM_FAULT_SIGSEGV.
  * @GFAULT_SIGBUS: the mapping has no page to offer there.
- * @GFAULT_POISON: results above this one tell of a hardware memory error;
- *	what they exceed it by is log2 of the size of the lost memory, in the
- *	way of si_addr_lsb.
+ * @GFAULT_POISON: this and all greater results tell of a hardware memory
+ *	error; what they exceed it by is log2 of the size of the lost memory,
+ *	in the way of si_addr_lsb.
  *
  * Everything but %GFAULT_DONE and %GFAULT_KERN happens to user mode only.
  */

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is called in a handler, as rows of the C world's table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from codegen.ir.nodes import Assign, Call, Cast, Conditional, Expr, Function, Literal, Local, Text
+from codegen.ir.program import Program, Taken, calls_of, is_signal_code, is_signal_number
+from codegen.ir.vocabulary import Role
+from codegen.targets.normal import Kind
+
+# In the order of the C enumeration; the semaphore's words stand as the lock's do.
+ROLES = (
+    "PURE",
+    "USER_MODE",
+    "IGNORE",
+    "WARN",
+    "EFFECT",
+    "FRESH",
+    "ACCOUNTING",
+    "OOM",
+    "BUG",
+    "SIGNAL",
+    "KERNEL",
+    "KERNEL_NEVER",
+    "KERNEL_NEVER_IN_KERNEL",
+    "OWN_CALL",
+    "OWN_KERNEL",
+    "UNKNOWN",
+    "SIGNAL_PENDING",
+    "FATAL_PENDING",
+    "LOCK",
+    "TRYLOCK",
+    "LOCK_KILLABLE",
+    "UNLOCK",
+    "SEM_LOCK",
+    "SEM_TRYLOCK",
+    "SEM_LOCK_KILLABLE",
+    "SEM_UNLOCK",
+    "DOWNGRADE",
+    "LOCK_VMA",
+    "UNLOCK_VMA",
+    "LOCK_FIND",
+    "FIND_VMA",
+    "FIND_VMA_PREV",
+    "EXPAND_STACK",
+    "FAULT_WORD",
+)
+_SPELLED = {
+    Role.KERNEL_READS: "PURE",
+    Role.PRINT: "EFFECT",
+    Role.FAULT: "FAULT_WORD",
+    Role.WRITE_LOCK: "LOCK",
+    Role.WRITE_LOCK_KILLABLE: "LOCK_KILLABLE",
+    Role.WRITE_UNLOCK: "UNLOCK",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One row; the indices of a signal's parts are those of arguments, or -1."""
+
+    name: str
+    role: str
+    kind: Kind
+    type: int
+    signo: int = -1
+    code: int = -1
+    addr: int = -1
+    lsb: int = -1
+    pkey: int = -1
+    fixed_signo: int = 0
+    fixed_code: int = 0
+    has_signo: bool = False
+    has_code: bool = False
+    writes: bool = False
+    never: bool = False
+
+
+def word_row(program: Program, functions: list[Function], name: str, kind: Kind, type_: int) -> Word:
+    """The row of a word that the file does not define."""
+    role = program.role(name)
+    if role is None:
+        shape = _shape(functions, name)
+        if shape is None:
+            return Word(name, "UNKNOWN", kind, type_)
+        signo, code, addr = shape
+        has = signo < 0
+        return Word(name, "SIGNAL", kind, type_, signo, code, addr, fixed_signo=7, has_signo=has)
+    if role is not Role.SIGNAL:
+        return Word(name, _SPELLED.get(role, role.name), kind, type_)
+    parts = program.vocabulary.signals[name]
+    numbers = {"signo": -1, "code": -1, "addr": -1, "lsb": -1, "pkey": -1}
+    fixed: dict[str, int] = {}
+    for part in numbers:
+        where = getattr(parts, part)
+        if isinstance(where, int):
+            numbers[part] = where
+        elif isinstance(where, str):
+            fixed[part] = program.constants.get(where, 0)
+    return Word(
+        name,
+        "SIGNAL",
+        kind,
+        type_,
+        numbers["signo"],
+        numbers["code"],
+        numbers["addr"],
+        numbers["lsb"],
+        numbers["pkey"],
+        fixed.get("signo", 0),
+        fixed.get("code", 0),
+        "signo" in fixed,
+        "code" in fixed,
+    )
+
+
+def own_row(program: Program, name: str, kind: Kind, type_: int) -> Word:
+    """The row of one of the file's own functions that is one step of the trace."""
+    kernel = program.taken(name) is Taken.KERNEL
+    return Word(
+        name,
+        "OWN_KERNEL" if kernel else "OWN_CALL",
+        kind,
+        type_,
+        writes=program.writes_objects(name),
+        never=kernel and not program.may_return(name),
+    )
+
+
+def _shape(functions: list[Function], name: str) -> tuple[int, int, int] | None:
+    """(signo, code, addr) of a call that is a signal by its shape; signo -1 stands for SIGBUS."""
+    for function in functions:
+        for call in calls_of(function):
+            if call.name != name:
+                continue
+            held = [_names(functions, function, a, frozenset()) for a in call.args]
+            codes = [i for i, names in enumerate(held) if any(map(is_signal_code, names))]
+            numbers = [i for i, names in enumerate(held) if any(map(is_signal_number, names))]
+            bus = codes and any(n.startswith("BUS_") for n in held[codes[0]])
+            if not codes or not (numbers or bus):
+                continue
+            rest = [
+                i
+                for i in range(codes[0] + 1, len(call.args))
+                if i not in numbers and not isinstance(call.args[i], Text)
+            ]
+            return numbers[0] if numbers else -1, codes[0], rest[0] if rest else -1
+    return None
+
+
+def _names(
+    functions: list[Function], function: Function, expr: Expr, seen: frozenset[tuple[str, str]]
+) -> frozenset[str]:
+    """The named constants that an expression may hold, whatever way led to it."""
+    match expr:
+        case Literal(name=str() as name):
+            return frozenset({name})
+        case Cast(operand=operand):
+            return _names(functions, function, operand, seen)
+        case Conditional(then=then, otherwise=otherwise):
+            return _names(functions, function, then, seen) | _names(
+                functions, function, otherwise, seen
+            )
+        case Local(name=name) if (function.name, name) not in seen:
+            seen |= {(function.name, name)}
+            found: frozenset[str] = frozenset()
+            for value, where in _sources(functions, function, name):
+                found |= _names(functions, where, value, seen)
+            return found
+        case _:
+            return frozenset()
+
+
+def _sources(
+    functions: list[Function], function: Function, name: str
+) -> Iterable[tuple[Expr, Function]]:
+    """What is assigned to a local, or given for a parameter."""
+    for block in function.blocks:
+        for instruction in block.instructions:
+            match instruction:
+                case Assign(target=Local(name=target), value=value) if target == name:
+                    yield value, function
+                case _:
+                    pass
+    for position, param in enumerate(function.params):
+        if param.name == name:
+            for caller in functions:
+                for call in calls_of(caller):
+                    if call.name == function.name and position < len(call.args):
+                        yield call.args[position], caller
+
+
+__all__ = ["ROLES", "Call", "Word", "own_row", "word_row"]

@@ -45,7 +45,11 @@ def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Fix a macro that conditionals test.",
         ),
         click.option(
-            "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+            "--format",
+            "form",
+            type=click.Choice(["text", "json"]),
+            default="text",
+            show_default=True,
         ),
         click.option(
             "--jobs",
@@ -365,7 +369,7 @@ def simulate(
 
     from codegen.base.diagnostics import Refusal
     from codegen.base.files import write_new
-    from codegen.targets.simulator.run import load_simulator, trace_json
+    from codegen.targets.simulator.run import load_simulator, scenario_from, trace_json
     from codegen.toolchain import simulators
 
     request = _request(source, archs, settings, jobs)
@@ -395,8 +399,10 @@ def simulate(
         click.echo(f"wrote {write_new(emit, text, force=force)}", err=True)
         return code
     simulator = load_simulator(text)
-    trace = simulator.run(simulator.parse(assignments))
-    click.echo(json.dumps(trace_json(trace), indent=1) if form == "json" else simulator.table(trace))
+    trace = simulator.run(scenario_from(assignments, simulator.constants()))
+    click.echo(
+        json.dumps(trace_json(trace), indent=1) if form == "json" else simulator.table(trace)
+    )
     return code
 
 

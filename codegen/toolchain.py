@@ -202,16 +202,13 @@ def _compared(
     return replace(judged_pair, after=None)
 
 
-def _judged_pair(
-    before: Unit, after: Unit, product: Product, accepted: frozenset[str]
-) -> Product:
+def _judged_pair(before: Unit, after: Unit, product: Product, accepted: frozenset[str]) -> Product:
     """The product with the verdict over every pair of configurations that agree."""
-    from codegen.targets.compare.render import combined, comparison_json, comparison_text
+    from codegen.targets.compare.merge import combined
+    from codegen.targets.compare.printer import comparison_json, comparison_text
 
     pairs = sides(before, after, product.listed.function)
-    comparison = combined(
-        [_compare(src, tgt, accepted) for src, tgt in pairs], _classes(accepted)
-    )
+    comparison = combined([_compare(src, tgt, accepted) for src, tgt in pairs])
     return replace(
         product,
         verdict=comparison.verdict.value,
@@ -381,11 +378,7 @@ def against(
         twin = None
         if theirs is not None and partner is not None:
             twin = next(
-                (
-                    h
-                    for h in list_handlers(theirs, partner.arch)
-                    if h.role is HandlerRole.HANDLER
-                ),
+                (h for h in list_handlers(theirs, partner.arch) if h.role is HandlerRole.HANDLER),
                 None,
             )
         if listed.refusals or theirs is None or twin is None or twin.refusals:

@@ -44,7 +44,7 @@ def tree_constants(tree: Path) -> dict[str, int]:
         for pattern in (_ENUMERATOR, _DEFINE):
             for match in pattern.finditer(text):
                 name, value = match.group(1), match.group(2).strip()
-                if "(" in name or value in ("0", "VM_NONE") and name in texts:
+                if "(" in name or (value in ("0", "VM_NONE") and name in texts):
                     continue
                 if name not in texts or texts[name] in ("0", "VM_NONE"):
                     texts[name] = value

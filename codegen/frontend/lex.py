@@ -27,14 +27,28 @@ _KINDS = {
 class Quiet(pcpp.Preprocessor):  # type: ignore[misc]
     """pcpp without its own error output; what goes wrong is seen by our parser."""
 
-    def on_error(self, file: str, line: int, msg: str) -> None:
+    def on_error(self, file: str, line: int, msg: str) -> None:  # noqa: ARG002
+        """What pcpp would print is only counted."""
         self.return_code += 1
 
 
 def raw_tokens(preprocessor: pcpp.Preprocessor, text: str) -> list[Any]:
     """pcpp's tokens of `text`, white space and comments included; `lexpos` is the offset."""
-    tokens = preprocessor.tokenize(text)
-    return [t for t in tokens if t.type not in ("CPP_COMMENT1", "CPP_COMMENT2", "CPP_LINECONT")]
+    out: list[Any] = []
+    for token in preprocessor.tokenize(text):
+        if token.type in ("CPP_COMMENT1", "CPP_COMMENT2", "CPP_LINECONT"):
+            continue
+        if (
+            token.value == "="
+            and out
+            and out[-1].value == "^"
+            and out[-1].lexpos + 1 == token.lexpos
+        ):
+            # pcpp's pattern for `^=` is anchored and never matches.
+            out[-1].value = "^="
+            continue
+        out.append(token)
+    return out
 
 
 def convert(raw: Any, span: Span, expanded: bool) -> Token | None:

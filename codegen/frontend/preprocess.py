@@ -189,9 +189,7 @@ class Preprocessor:
             name = match.group(1) if match else ""
             defined = name in self._set or name in self._pp.macros
             return defined == (d.kind in ("ifdef", "elifdef"))
-        text = conditions._ENABLED.sub(  # noqa: SLF001
-            lambda m: "1" if m.group(1) in self._set else "0", d.text
-        )
+        text = conditions._ENABLED.sub(lambda m: "1" if m.group(1) in self._set else "0", d.text)
         saved = self._pp.macros
         self._pp.macros = dict(saved)
         for name, value in {**self._constants, **self._values}.items():

@@ -32,9 +32,10 @@ _ATTRIBUTES = frozenset(
     """__user __kernel __force __iomem __percpu __rcu __kprobes __always_inline __inline __inline__
     inline noinline noinline_for_stack __noreturn asmlinkage __init __ref __refdata notrace
     nokprobe_inline noinstr __visible __must_check __maybe_unused __always_unused __used __pure
-    __cold __hot __weak __sched __cpuidle __read_mostly __ro_after_init dotraplinkage __latent_entropy
-    __nocfi __no_kcsan __no_sanitize_address __no_kmsan_checks __bitwise __extension__ register
-    __volatile__ __meminit __exception __exception_irq_entry __irq_entry __lockfunc __private
+    __cold __hot __weak __sched __cpuidle __read_mostly __ro_after_init dotraplinkage
+    __latent_entropy __nocfi __no_kcsan __no_sanitize_address __no_kmsan_checks __bitwise
+    __extension__ register __volatile__ __meminit
+    __exception __exception_irq_entry __irq_entry __lockfunc __private
     __safe __restrict __init_or_module fastcall noinline_if_stackprotector""".split()
 )
 _CALLED_ATTRIBUTES = frozenset(
@@ -80,8 +81,7 @@ def rewrite(tokens: list[Token], name: str, typenames: frozenset[str]) -> list[T
     """
     out = _drop_attributes(tokens)
     out = _signature(out, name, typenames)
-    out = _rewrite_body(out)
-    return out
+    return _rewrite_body(out)
 
 
 def _made(like: Token, text: str, kind: Kind = Kind.WORD) -> Token:
@@ -167,8 +167,7 @@ def _rewrite_body(tokens: list[Token]) -> list[Token]:
         if t.kind is Kind.WORD and (
             _is(tokens, i + 1, Kind.STRING)
             or (
-                _is(tokens, i - 1, Kind.STRING)
-                and _text(tokens, i + 1) in (")", ",")
+                (_is(tokens, i - 1, Kind.STRING) and _text(tokens, i + 1) in (")", ","))
                 or (_is(tokens, i - 1, Kind.STRING) and _is(tokens, i + 1, Kind.WORD))
             )
         ):
@@ -189,9 +188,9 @@ def _rewrite_body(tokens: list[Token]) -> list[Token]:
             # The macro may write what it is given to walk with.
             out += [_made(t, "while"), _made(t, "(", Kind.PUNCTUATION), t, tokens[i + 1]]
             for at in range(i + 2, end):
-                if tokens[at - 1].text in ("(", ",") and tokens[at + 1].text in (",", ")"):
-                    if tokens[at].kind is Kind.WORD:
-                        out.append(_made(tokens[at], "&", Kind.PUNCTUATION))
+                alone = tokens[at - 1].text in ("(", ",") and tokens[at + 1].text in (",", ")")
+                if alone and tokens[at].kind is Kind.WORD:
+                    out.append(_made(tokens[at], "&", Kind.PUNCTUATION))
                 out.append(tokens[at])
             out += [tokens[end], _made(t, ")", Kind.PUNCTUATION)]
             i = end + 1

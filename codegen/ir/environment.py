@@ -56,6 +56,13 @@ _FAULT_BITS = {
     Outcome.COMPLETED: "VM_FAULT_COMPLETED",
     Outcome.RETRY: "VM_FAULT_RETRY",
 }
+_NO_OUTCOMES = (
+    "VM_FAULT_MAJOR",
+    "VM_FAULT_NOPAGE",
+    "VM_FAULT_LOCKED",
+    "VM_FAULT_DONE_COW",
+    "VM_FAULT_NEEDDSYNC",
+)
 _VALUE_OUTCOMES = (
     Outcome.SUCCESS,
     Outcome.OOM,
@@ -97,6 +104,7 @@ class Answer:
 
 
 def truth_symbol(name: str) -> Term:
+    """A named truth value of the world."""
     return symbol(name, 1)
 
 
@@ -104,19 +112,13 @@ def fault_answers(
     plan: Plan, constants: Mapping[str, int], ordinal: int, flags: Term
 ) -> tuple[Answer, ...]:
     """What call number `ordinal` of handle_mm_fault() may return (32 bits)."""
-    known = [n for n in constants if n.startswith("VM_FAULT_")]
-    outcomes = _VALUE_OUTCOMES
+    outcomes: tuple[Outcome, ...] = _VALUE_OUTCOMES
     if plan.outcome is not None and ordinal == 1:
         outcomes = (plan.outcome,) if plan.outcome in (*_FAULT_BITS, Outcome.SUCCESS) else ()
-    taken = {constants[n] for n in _FAULT_BITS.values() if n in constants}
-    mask = 0
-    for value in taken:
-        mask |= value
     index_mask = constants.get("VM_FAULT_HINDEX_MASK", 0)
     extra = 0
-    for name in ("VM_FAULT_MAJOR", "VM_FAULT_NOPAGE", "VM_FAULT_LOCKED", "VM_FAULT_DONE_COW", "VM_FAULT_NEEDDSYNC"):
-        if name in known:
-            extra |= constants[name]
+    for beside in _NO_OUTCOMES:
+        extra |= constants.get(beside, 0)
     raw = symbol(f"handle_mm_fault#{ordinal}", 32)
     answers = []
     for outcome in outcomes:
@@ -138,7 +140,11 @@ def fault_answers(
     return tuple(answers)
 
 
-def pending_facts(plan: Plan, ordinal: int, outcome: Outcome | None) -> tuple[Term, ...]:
+def pending_facts(
+    plan: Plan,
+    ordinal: int,
+    outcome: Outcome | None,  # noqa: ARG001
+) -> tuple[Term, ...]:
     """What is known of the signals that are pending after fault `ordinal`."""
     fatal = truth_symbol(f"fatal_signal_pending#{ordinal}")
     pending = truth_symbol(f"signal_pending#{ordinal}")
@@ -153,11 +159,16 @@ def pending_facts(plan: Plan, ordinal: int, outcome: Outcome | None) -> tuple[Te
 
 
 def vma_object(ordinal: int) -> Term:
+    """The VMA that acquisition number `ordinal` of the lock found."""
     return object_address(f"vma#{ordinal}")
 
 
 def vma_facts(
-    ordinal: int, address: Term, constants: Mapping[str, int], *, covers: bool | None
+    ordinal: int,
+    address: Term,
+    constants: Mapping[str, int],  # noqa: ARG001
+    *,
+    covers: bool | None,
 ) -> tuple[Term, ...]:
     """What holds of a VMA that was found: its flags are never 0.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from codegen.base.spans import Span
-from codegen.ir.nodes import Call, Field, Function, Local, Return
+from codegen.ir.nodes import Call, Function, Local, Return
 from codegen.ir.program import (
     Program,
     calls_of,
@@ -92,31 +92,13 @@ def _weight(program: Program, name: str) -> int:
 
 
 def _is_fault_handler(program: Program, name: str) -> bool:
-    """A fault handler signals, or its callers in the file do; a copro or guest fault returns.
+    """A fault handler signals, or calls the OOM killer, or its callers in the file do.
 
-    A loop that only ever works for another mm (a gmap, a coprocessor) neither
-    looks at the current task's mm nor counts a perf event.
+    A coprocessor's or a guest's fault works for somebody else and returns a code.
     """
     family = {name, *_callees(program, name), *_callers(program, name)}
     roles = frozenset().union(*(program.roles(n) for n in family))
-    return bool(roles & {Role.SIGNAL, Role.OOM}) and bool(
-        roles & {Role.FAULT} and _takes_registers(program, name)
-    )
-
-
-def _takes_registers(program: Program, name: str) -> bool:
-    """Whether some part of the handler tells user mode from kernel mode."""
-    family = {name, *_callees(program, name)}
-    for n in family:
-        function = program.functions[n]
-        if Role.USER_MODE in program.roles(n) or Role.ACCOUNTING in program.roles(n):
-            return True
-        for expr in expressions_of(function):
-            if getattr(expr, "name", None) == "FAULT_FLAG_USER":
-                return True
-            if isinstance(expr, Field) and isinstance(expr.base, Local) and expr.base.name == "regs":
-                return True
-    return False
+    return bool(roles & {Role.SIGNAL, Role.OOM})
 
 
 def _callees(program: Program, name: str) -> set[str]:
@@ -131,9 +113,7 @@ def _callees(program: Program, name: str) -> set[str]:
 
 
 def _callers(program: Program, name: str) -> set[str]:
-    return {
-        n for n, f in program.functions.items() if any(c.name == name for c in calls_of(f))
-    }
+    return {n for n, f in program.functions.items() if any(c.name == name for c in calls_of(f))}
 
 
 def _loops_around_fault(program: Program, name: str, reaching: set[str]) -> bool:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Where a function's locals still matter, and where its ways meet.
 
-    if (write)          a: branch write ? b : c
-        flags |= W;     b: flags = flags | W; jump c
-    f(flags);           c: call f(flags)              c is a join; write is dead in it
+if (write)          a: branch write ? b : c
+    flags |= W;     b: flags = flags | W; jump c
+f(flags);           c: call f(flags)              c is a join; write is dead in it
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def joins(function: Function) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def order(function: Function) -> dict[str, int]:
-    """The place of each reachable block in reverse post-order: a block comes before what it leads to."""
+    """The place of each reachable block in reverse post-order, each before what it leads to."""
     seen: set[str] = set()
     done: list[str] = []
     stack: list[tuple[str, bool]] = [(function.entry, False)]

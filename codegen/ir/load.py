@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from codegen.base.diagnostics import Refusal, RefusalCode, RefusedError
-from codegen.base.spans import SourceText
+from codegen.base.spans import SourceText, Span
 from codegen.csyntax.identifiers import words_in
 from codegen.csyntax.parse import SyntaxTree, parse
 from codegen.frontend import conditions
@@ -22,7 +22,6 @@ from codegen.frontend.constants import enumerators
 from codegen.frontend.nodes import Configuration, ParsedFunction
 from codegen.frontend.parse import parse_function
 from codegen.frontend.preprocess import FunctionTokens, Infeasible, Preprocessor
-from codegen.ir import types
 from codegen.ir.handler import Found, HandlerRole, find
 from codegen.ir.lower import lower, return_type
 from codegen.ir.nodes import Function
@@ -70,9 +69,7 @@ class _Loader:
     def add_library(self, source: SourceText) -> None:
         """Makes the functions of another text callable, preprocessed under the same setting."""
         tree = parse(source)
-        preprocessor = Preprocessor(
-            source, tree, self.vocabulary.macros, dict(self.constants)
-        )
+        preprocessor = Preprocessor(source, tree, self.vocabulary.macros, dict(self.constants))
         self.library = (source, preprocessor)
         self.library_names = frozenset(f.name for f in tree.functions)
 
@@ -103,7 +100,9 @@ class _Loader:
             f = stream.function
             out.append(
                 (
-                    parse_function(source, f.name, stream.tokens, f.span, f.is_static, self.typenames),
+                    parse_function(
+                        source, f.name, stream.tokens, f.span, f.is_static, self.typenames
+                    ),
                     source,
                 )
             )
@@ -287,7 +286,7 @@ def _reach(tree: SyntaxTree, targets: set[str]) -> tuple[set[str], set[str]]:
 
 def _spans_that_matter(
     loader: _Loader, reach: set[str], core: set[str], fixed: Mapping[str, str | None]
-) -> list[object]:
+) -> list[Span]:
     """The definitions whose conditionals distinguish variants.
 
     A helper that is one step of the trace whatever stands inside it (a print,

@@ -16,12 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from codegen.frontend.syntax import c_ast
-
 from codegen.base.diagnostics import Refusal, RefusalCode, RefusedError
 from codegen.base.spans import SourceText, Span
 from codegen.frontend.nodes import ParsedFunction
 from codegen.frontend.rewrite import SAME_WORD
+from codegen.frontend.syntax import c_ast
 from codegen.ir import types
 from codegen.ir.nodes import (
     AddressOf,
@@ -135,7 +134,9 @@ class _Lowering:
         known = {b.label for b in blocks}
         for b in blocks:
             if isinstance(b.terminator, Jump) and b.terminator.target not in known:
-                raise self._refuse(f"goto {b.terminator.target}", "goes to a label that is not there")
+                raise self._refuse(
+                    f"goto {b.terminator.target}", "goes to a label that is not there"
+                )
         return Function(
             self.function.name,
             tuple(params),
@@ -280,7 +281,9 @@ class _Lowering:
         match node:
             case c_ast.TypeDecl() | c_ast.Typename() | c_ast.Decl():
                 return self._type(node.type)
-            case c_ast.PtrDecl() | c_ast.FuncDecl():
+            case c_ast.PtrDecl():
+                return replace(types.POINTER, step=self._step(node.type))
+            case c_ast.FuncDecl():
                 return types.POINTER
             case c_ast.ArrayDecl() | c_ast.Struct() | c_ast.Union():
                 return types.RECORD
@@ -290,6 +293,14 @@ class _Lowering:
                 return self._named_type(node.names)
             case _:
                 return types.UNKNOWN_VALUE
+
+    def _step(self, node: Any) -> int:
+        """The size of what a pointer points to; 1 for what nobody knows."""
+        while isinstance(node, (c_ast.TypeDecl, c_ast.Typename)):
+            node = node.type
+        if isinstance(node, (c_ast.Struct, c_ast.Union, c_ast.FuncDecl, c_ast.ArrayDecl)):
+            return 1
+        return max(self._type(node).bits // 8, 1)
 
     def _named_type(self, names: list[str]) -> CType:
         if len(names) == 1 and names[0] in self.vocabulary.typenames:
@@ -696,16 +707,23 @@ class _Lowering:
             if not self._pure(node):
                 return self._by_branches(node)
             return Binary(node.op, self._value(node.left), self._value(node.right), types.INT)
-        return self._binary(node.op, self._value(node.left), self._value(node.right))
+        left, right = self._value(node.left), self._value(node.right)
+        if isinstance(node.left, c_ast.Cast) and left.type.pointer:
+            # A cast from one pointer to another is none, but for what `+ 1` means.
+            return self._binary(node.op, left, right, self._type(node.left.to_type).step)
+        return self._binary(node.op, left, right)
 
-    def _binary(self, op: str, left: Expr, right: Expr) -> Expr:
+    def _binary(self, op: str, left: Expr, right: Expr, step: int | None = None) -> Expr:
         if op in _COMPARISONS:
             left, right = _signed_comparison(op, left, right)
             return Binary(op, left, right, types.INT)
         if op in ("<<", ">>"):
             ctype = types.promote(left.type)
         elif op in ("+", "-") and left.type.pointer:
-            ctype = types.ULONG if op == "-" and right.type.pointer else types.POINTER
+            ctype = types.ULONG if op == "-" and right.type.pointer else left.type
+            step = left.type.step if step is None else step
+            if step > 1 and not right.type.pointer:
+                right = Binary("*", _cast(right, types.LONG), Literal(step, types.LONG), types.LONG)
         elif op == "+" and right.type.pointer:
             ctype = types.POINTER
         else:
@@ -780,7 +798,9 @@ class _Lowering:
     def _assign(self, node: Any) -> Expr:
         span = self._statement_span(node)
         if isinstance(node.lvalue, c_ast.FuncCall):
-            args = tuple(self._value(a) for a in (node.lvalue.args.exprs if node.lvalue.args else ()))
+            args = tuple(
+                self._value(a) for a in (node.lvalue.args.exprs if node.lvalue.args else ())
+            )
             name = node.lvalue.name.name if isinstance(node.lvalue.name, c_ast.ID) else "accessor"
             target: LValue = Deref(PureCall(f"&{name}", args, types.POINTER), types.UNKNOWN_VALUE)
         else:

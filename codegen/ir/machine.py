@@ -21,6 +21,7 @@ from codegen.base.spans import Span
 from codegen.ir import environment as env
 from codegen.ir import types
 from codegen.ir.environment import Outcome, Plan
+from codegen.ir.live import joins, live_before, order
 from codegen.ir.nodes import (
     AddressOf,
     Assign,
@@ -44,7 +45,6 @@ from codegen.ir.nodes import (
     Text,
     Unary,
 )
-from codegen.ir.live import joins, live_before, order
 from codegen.ir.printer import place_text
 from codegen.ir.program import (
     Program,
@@ -188,6 +188,7 @@ class State:
             self.decisions, self.others = (*self.decisions, decision), ()
 
     def copy(self) -> State:
+        """A state of its own, to go another way with."""
         return State(
             [Frame(f.function, f.label, f.index, f.number, f.result, f.span) for f in self.frames],
             dict(self.memory),
@@ -316,11 +317,7 @@ class Machine:
         scratch = State([], {}, {}, (), (), [])
         for function in self.program.functions.values():
             for labels in function.distinct:
-                terms = [
-                    self._eval(scratch, e)
-                    for e in labels
-                    if isinstance(e, (Global, Literal))
-                ]
+                terms = [self._eval(scratch, e) for e in labels if isinstance(e, (Global, Literal))]
                 for i, a in enumerate(terms):
                     for b in terms[i + 1 :]:
                         width = max(a.bits, b.bits)
@@ -330,7 +327,7 @@ class Machine:
         return tuple(facts)
 
     def states_before(self, roles: frozenset[Role], states: Sequence[State] = ()) -> list[State]:
-        """The states in which a word of one of `roles` comes next, those that are alike told once."""
+        """The states in which a word of one of `roles` comes next, alike ones told once."""
         self._pausing, self._paused = roles, []
         for _ in self.run_merged(states):
             pass
@@ -343,7 +340,7 @@ class Machine:
         return list(merged.values())
 
     def run_merged(self, states: Sequence[State] = ()) -> Iterator[Path]:
-        """Every feasible path, states that meet and are alike followed once (house plan, section 4).
+        """Every feasible path; states that meet and are alike are followed once.
 
         Who lags behind runs first, so that what can meet does. A path has a
         list of ways then, each a list of decisions. Raises ResourceBound like
@@ -597,7 +594,9 @@ class Machine:
                 return field_address(self._eval(state, base), name)
             case Index(base=base, index=index):
                 position = self._eval(state, index)
-                return index_address(self._eval(state, base), extend(position, 64, index.type.signed))
+                return index_address(
+                    self._eval(state, base), extend(position, 64, index.type.signed)
+                )
             case Deref(base=base):
                 return self._eval(state, base)
 
@@ -859,7 +858,9 @@ class Machine:
             args = [self._eval(state, a) for a in instruction.args]
             converted = [
                 _convert(value, expr.type, param.type)
-                for value, expr, param in zip(args, instruction.args, functions[name].params, strict=False)
+                for value, expr, param in zip(
+                    args, instruction.args, functions[name].params, strict=False
+                )
             ]
             return self._own_call(state, instruction, converted)
         role = self.program.role(name)
@@ -938,7 +939,7 @@ class Machine:
 
     def _unknown(self, state: State, instruction: Call, args: list[Term]) -> list[Fork] | None:
         """A word that is not in the vocabulary: a signal by its shape, else an effect."""
-        if (parts := _signal_shape(instruction.name, args)) is not None:
+        if (parts := _signal_shape(args)) is not None:
             self._event(
                 state,
                 EventKind.SIGNAL,
@@ -1061,10 +1062,10 @@ class Machine:
             raise _Stop(End.NEVER, span)
         if role is Role.KERNEL_NEVER_IN_KERNEL:
 
-            def dead(way: State) -> None:  # noqa: ARG001
+            def dead(_: State) -> None:
                 raise _Stop(End.NEVER, span)
 
-            return [((negate(self.user),), dead), ((self.user,), lambda way: None)]
+            return [((negate(self.user),), dead), ((self.user,), lambda _: None)]
         state.epoch += 1
         self._result(state, instruction, args)
         if args:
@@ -1179,9 +1180,7 @@ class Machine:
 
         def lost(way: State) -> None:
             if instruction.result is not None:
-                self._set_local(
-                    way, instruction.result, integer(-self.constants["EINTR"], 32)
-                )
+                self._set_local(way, instruction.result, integer(-self.constants["EINTR"], 32))
 
         forks: list[Fork] = [((negate(killed),), got)]
         if self.plan.contended:
@@ -1190,9 +1189,7 @@ class Machine:
 
     def _answer(self, state: State, instruction: Call, value: Term) -> None:
         if instruction.result is not None:
-            self._set_local(
-                state, instruction.result, number(value, instruction.result.type.bits)
-            )
+            self._set_local(state, instruction.result, number(value, instruction.result.type.bits))
 
     def _give(self, state: State, instruction: Call, value: Term) -> None:
         if instruction.result is not None:
@@ -1282,9 +1279,7 @@ class Machine:
             forks.insert(0, ((locked, *facts), take))
         return forks
 
-    def _find(
-        self, state: State, instruction: Call, role: Role, args: list[Term]
-    ) -> list[Fork]:
+    def _find(self, state: State, instruction: Call, role: Role, args: list[Term]) -> list[Fork]:
         ordinal = state.acquired
         address = args[1] if len(args) > 1 else symbol("address", 64)
         found = env.truth_symbol(f"vma_found#{ordinal}")
@@ -1459,7 +1454,7 @@ def _convert(value: Term, source: CType, target: CType) -> Term:
     return extend(value, target.bits, source.signed)
 
 
-def _signal_shape(name: str, args: list[Term]) -> dict[str, Term] | None:
+def _signal_shape(args: list[Term]) -> dict[str, Term] | None:
     """A signal known by its shape: `do_trap(regs, SIGSEGV, SEGV_MAPERR, addr)`.
 
     The address is the argument behind the code, unless that is the number.
@@ -1471,9 +1466,7 @@ def _signal_shape(name: str, args: list[Term]) -> dict[str, Term] | None:
     parts: dict[str, Term] = {}
     parts["signo"] = args[numbers[0]] if numbers else integer(7, 32, "SIGBUS")
     parts["code"] = args[codes[0]]
-    rest = [
-        i for i in range(codes[0] + 1, len(args)) if i not in numbers and args[i].op != "text"
-    ]
+    rest = [i for i in range(codes[0] + 1, len(args)) if i not in numbers and args[i].op != "text"]
     if rest:
         parts["addr"] = args[rest[0]]
     return parts

@@ -26,6 +26,8 @@ from codegen.ir.types import CType
 
 @dataclass(frozen=True, slots=True)
 class Literal:
+    """A number, with the name that the source or a header gives it."""
+
     value: int
     type: CType
     name: str | None = None
@@ -66,6 +68,8 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Index:
+    """`base[index]`."""
+
     base: "Expr"
     index: "Expr"
     type: CType
@@ -73,12 +77,16 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Deref:
+    """`*base`."""
+
     base: "Expr"
     type: CType
 
 
 @dataclass(frozen=True, slots=True)
 class AddressOf:
+    """`&target`."""
+
     target: "LValue"
     type: CType
 
@@ -104,6 +112,8 @@ class Binary:
 
 @dataclass(frozen=True, slots=True)
 class Conditional:
+    """`condition ? then : otherwise`, both sides free of effects."""
+
     condition: "Expr"
     then: "Expr"
     otherwise: "Expr"
@@ -112,6 +122,8 @@ class Conditional:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
+    """`(type)operand`, written or implied."""
+
     operand: "Expr"
     type: CType
 
@@ -145,6 +157,8 @@ Expr = (
 
 @dataclass(frozen=True, slots=True)
 class Assign:
+    """`target = value;`."""
+
     target: LValue
     value: Expr
     span: Span
@@ -165,6 +179,8 @@ Instruction = Assign | Call
 
 @dataclass(frozen=True, slots=True)
 class Jump:
+    """Control goes on at a label."""
+
     target: str
 
 
@@ -185,6 +201,8 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Return:
+    """`return value;`."""
+
     value: Expr | None
     span: Span
 
@@ -194,6 +212,8 @@ Terminator = Jump | Branch | Return
 
 @dataclass(frozen=True, slots=True)
 class Block:
+    """Instructions that run in a row, and where control goes then."""
+
     label: str
     instructions: tuple[Instruction, ...]
     terminator: Terminator
@@ -221,6 +241,7 @@ class Function:
 
     @cached_property
     def block_map(self) -> dict[str, Block]:
+        """The blocks by label."""
         return {b.label: b for b in self.blocks}
 
     def block(self, label: str) -> Block:

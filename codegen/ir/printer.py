@@ -38,6 +38,7 @@ from codegen.ir.nodes import (
 from codegen.ir.terms import Term, negate
 
 _ORDINAL = re.compile(r"[#@]\d+")
+_PENDING = re.compile(r"\b((?:fatal_)?signal_pending)\b(?!\()")
 
 # C precedence, loosest first.
 _PRECEDENCE = {
@@ -70,15 +71,15 @@ Spelling = Mapping[Term, str]
 def term_text(term: Term, spelling: Spelling | None = None, ordinals: bool = False) -> str:
     """A term in C. `spelling` gives the source's own words for terms that it wrote."""
     text = _Printer(spelling or {}).show(term)
-    return text if ordinals else _ORDINAL.sub("", text)
+    return text if ordinals else _PENDING.sub(r"\1(current)", _ORDINAL.sub("", text))
 
 
 def guard_text(conditions: Sequence[Term], spelling: Spelling | None = None) -> str:
     """Conditions that must all hold, joined by `&&`, bracketed as a person would."""
     texts = list(dict.fromkeys(term_text(c, spelling) for c in conditions))
-    if len(texts) > 1:
-        texts = [f"({t})" if "||" in t or " ? " in t else t for t in texts]
-    return " && ".join(texts)
+    if len(texts) == 1:
+        return _inside(texts[0])
+    return " && ".join(f"({t})" if "||" in t or " ? " in t else t for t in texts)
 
 
 def condition_text(term: Term, spelling: Spelling | None = None, ordinals: bool = False) -> str:
@@ -133,32 +134,32 @@ class _Printer:
                 spelled = self.spelling.get(inner)
                 if spelled is not None:
                     return (_PRIMARY if _is_word(spelled) else 0), spelled
+                cut = inner if inner.op == "trunc" else term
+                if cut.op == "trunc" and (ctype := _narrow_type(term.op, cut.bits)):
+                    return _UNARY, f"({ctype}){self._at(cut.args[0], _UNARY)}"
                 return self._print(inner)
             case "not":
                 return _UNARY, f"~{self._at(term.args[0], _UNARY)}"
             case "neg":
                 return _UNARY, f"-{self._at(term.args[0], _UNARY)}"
             case "ite":
-                condition, then, otherwise = term.args
-                if then.is_constant and otherwise.is_constant and (then.value, otherwise.value) == (
-                    1,
-                    0,
-                ):
+                condition, yes, no = term.args
+                if yes.is_constant and no.is_constant and (yes.value, no.value) == (1, 0):
                     return self._print(condition)
-                return 3, (
-                    f"{self._at(condition, 4)} ? {self._at(then, 4)} : {self._at(otherwise, 3)}"
-                )
+                return 3, f"{self._at(condition, 4)} ? {self._at(yes, 4)} : {self._at(no, 3)}"
             case "eq" if term.args[1].is_constant and term.args[1].value == 0:
                 if term.args[1].name is None:
                     return _UNARY, f"!{self._at(term.args[0], _UNARY)}"
-        level, operator = _PRECEDENCE[term.op]
+        precedence, operator = _PRECEDENCE[term.op]
         left, right = term.args
         if term.op == "eq" and _is_like_constant(left) and not right.is_constant:
             left, right = right, left
-        inner = level
-        if level in (6, 7, 8):
-            inner = 9 if level == 8 else level
-        return level, f"{self._at(left, inner)} {operator} {self._at(right, level + 1)}"
+        if term.op in ("ult", "slt") and _is_like_constant(left) and not right.is_constant:
+            left, right, operator = right, left, ">"
+        # `a & b == c` is a trap for readers: `&` wants brackets around a comparison.
+        on_left = 9 if precedence == 8 else precedence
+        text = f"{self._at(left, on_left)} {operator} {self._at(right, precedence + 1)}"
+        return precedence, text
 
     def _negation(self, inner: Term) -> tuple[int, str]:
         spelled = self.spelling.get(inner)
@@ -174,7 +175,10 @@ class _Printer:
                 left, right = right, left
             return 9, f"{self._at(left, 10)} != {self._at(right, 10)}"
         if spelled is None and inner.op in ("ult", "slt"):
-            return 10, f"{self._at(inner.args[0], 10)} >= {self._at(inner.args[1], 11)}"
+            left, right = inner.args
+            if _is_like_constant(left) and not right.is_constant:
+                return 10, f"{self._at(right, 10)} <= {self._at(left, 11)}"
+            return 10, f"{self._at(left, 10)} >= {self._at(right, 11)}"
         return _UNARY, f"!{self._at(inner, _UNARY)}"
 
     def _constant(self, term: Term) -> str:
@@ -206,6 +210,19 @@ class _Printer:
                 return f"*{self._at(place, _UNARY)}"
 
 
+_NARROW = {
+    ("zext", 8): "unsigned char",
+    ("sext", 8): "signed char",
+    ("zext", 16): "unsigned short",
+    ("sext", 16): "short",
+}
+
+
+def _narrow_type(widened: str, bits: int) -> str | None:
+    """The C type of a value that was cut to less than an int; wider cuts go without saying."""
+    return _NARROW.get(("sext" if widened == "sext" else "zext", bits))
+
+
 def _is_like_constant(term: Term) -> bool:
     """A number, or a name that a header gives one to: it stands on the right of a comparison."""
     while term.op in ("zext", "sext", "trunc"):
@@ -214,11 +231,11 @@ def _is_like_constant(term: Term) -> bool:
 
 
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
-_COMPARES = re.compile(r"(?<![<>=!&|])(==|!=|<=|>=|<|>)(?![<>=])")
+_COMPARES = re.compile(r"(?<![-<>=!&|])(==|!=|<=|>=|<|>)(?![<>=])")
 
 
 def _opposite(text: str) -> str | None:
-    """The source's own words, negated: `!x` for `x`, `a != b` for `a == b`; None if that is unclear."""
+    """The source's words negated: `x` for `!x`, `a != b` for `a == b`; None if that is unclear."""
     if text.startswith("!") and _is_word(text[1:]):
         return text[1:]
     if text.startswith("!(") and text.endswith(")") and _is_word(text[1:]):
@@ -227,11 +244,11 @@ def _opposite(text: str) -> str | None:
     top = _top_level(text)
     if any(c in top for c in "&|?"):
         return None
-    found = _COMPARES.findall(top)
-    if len(found) != 1 or top.count(found[0]) != 1:
+    found = list(_COMPARES.finditer(top))
+    if len(found) != 1:
         return None
-    at = top.index(found[0])
-    return text[:at] + _OPPOSITE[found[0]] + text[at + len(found[0]) :]
+    start, end = found[0].span()
+    return text[:start] + _OPPOSITE[found[0].group()] + text[end:]
 
 
 def _inside(text: str) -> str:

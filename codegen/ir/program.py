@@ -97,6 +97,7 @@ def expressions_of(function: Function, returns: bool = True) -> Iterator[Expr]:
 
 
 def calls_of(function: Function) -> Iterator[Call]:
+    """Every call instruction of a function, in block order."""
     for block in function.blocks:
         for instruction in block.instructions:
             if isinstance(instruction, Call):
@@ -117,6 +118,7 @@ def reachable_blocks(function: Function) -> set[str]:
 
 
 def successors(function: Function, label: str) -> tuple[str, ...]:
+    """Where control may go from a block."""
     match function.block(label).terminator:
         case Jump(target=target):
             return (target,)
@@ -166,10 +168,12 @@ _SIGNAL_PREFIXES = ("SEGV_", "BUS_", "ILL_", "FPE_", "TRAP_")
 
 
 def is_signal_number(name: str | None) -> bool:
+    """`SIGBUS` is one."""
     return name is not None and name.startswith("SIG") and name[3:].isalnum()
 
 
 def is_signal_code(name: str | None) -> bool:
+    """`SEGV_MAPERR` is one."""
     return name is not None and name.startswith(_SIGNAL_PREFIXES)
 
 
@@ -220,13 +224,18 @@ class Program:
         Inside a helper they may be its parameters: `do_trap(regs, signo, code, addr)`.
         """
         named = [a.name for a in call.args if isinstance(a, (Literal, Local))]
-        named += [a.operand.name for a in call.args if isinstance(a, Cast) and isinstance(a.operand, (Literal, Local))]
+        named += [
+            a.operand.name
+            for a in call.args
+            if isinstance(a, Cast) and isinstance(a.operand, (Literal, Local))
+        ]
         params = {p.name for p in function.params}
         code = any(is_signal_code(n) or (n in params and n in _CODE_NAMES) for n in named)
         number = any(is_signal_number(n) or (n in params and n in _NUMBER_NAMES) for n in named)
         return code and (number or any((n or "").startswith("BUS_") for n in named))
 
     def roles(self, name: str) -> frozenset[Role]:
+        """Every role that a function of the file reaches."""
         return self._roles[name]
 
     @cached_property
@@ -234,6 +243,7 @@ class Program:
         return {name: self._classify(name) for name in self.functions}
 
     def taken(self, name: str) -> Taken:
+        """How the machine takes a call of a function of the file."""
         return self._taken[name]
 
     def _classify(self, name: str) -> Taken:
@@ -249,10 +259,12 @@ class Program:
             return Taken.INLINE if not self._loops(name) else Taken.OPAQUE
         if self._writes_through_parameter(name) and not self._loops(name):
             return Taken.INLINE
+        if self._only_sets(name):
+            return Taken.INLINE
         return Taken.OPAQUE
 
     def role_of_own_name(self, name: str) -> Role | None:
-        """The vocabulary's role of a word that the file defines itself (parisc's fixup_exception)."""
+        """The vocabulary's role of a word that the file defines itself (`fixup_exception`)."""
         return self.vocabulary.role(name)
 
     def _callees(self, name: str) -> set[str]:
@@ -304,6 +316,19 @@ class Program:
             for t in _targets(function)
         )
 
+    def _only_sets(self, name: str) -> bool:
+        """Whether the function does nothing but write fields, in a row: `thread.signo = signo`."""
+        function = self.functions[name]
+        straight = all(
+            not isinstance(function.block(label).terminator, Branch)
+            for label in reachable_blocks(function)
+        )
+        return (
+            straight
+            and not any(calls_of(function))
+            and any(isinstance(t, Field) for t in _targets(function))
+        )
+
     def writes_objects(self, name: str) -> bool:
         """Whether an OPAQUE function may write what its pointer arguments point to."""
         return any(self._writes_what_it_gets(n) for n in {name, *self._callees(name)})
@@ -338,8 +363,11 @@ class Program:
         )
 
     def may_return(self, name: str) -> bool:
-        """Whether control can come back from the function."""
+        """Whether control can come back from the function; it says so itself with `__noreturn`."""
         function = self.functions[name]
+        head, _, _ = function.source.slice(function.span).partition("{")
+        if "__noreturn" in head.split():
+            return False
         seen: set[str] = set()
         stack = [function.entry]
         while stack:

@@ -11,13 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from codegen.ir.terms import Term, integer, negate, rebuild
-
-if TYPE_CHECKING:
-    import z3
-
 
 OPAQUE = frozenset({"sym", "call", "object", "field", "index", "text", "local"})
 MAX_EXAMPLES = 48
@@ -91,7 +87,9 @@ class _Example:
                 value = None
             else:
                 known = tuple(
-                    integer(v, a.bits) for v, a in zip(args, term.args, strict=True) if v is not None
+                    integer(v, a.bits)
+                    for v, a in zip(args, term.args, strict=True)
+                    if v is not None
                 )
                 result = rebuild(term.op, known, term.bits, term.payload)
                 value = result.value if result.is_constant else None
@@ -173,9 +171,7 @@ class PathSolver:
         result = {}
         for term in wanted:
             value = found.eval(self._translate(term), model_completion=True)
-            result[term] = (
-                int(self._z3.is_true(value)) if term.bits == 1 else int(value.as_long())
-            )
+            result[term] = int(self._z3.is_true(value)) if term.bits == 1 else int(value.as_long())
         return result
 
     # -- z3 ------------------------------------------------------------------
@@ -224,7 +220,11 @@ class PathSolver:
     def _build(self, term: Term) -> Any:
         z3 = self._z3
         if term.op == "int":
-            return z3.BoolVal(bool(term.value)) if term.bits == 1 else z3.BitVecVal(term.value, term.bits)
+            return (
+                z3.BoolVal(bool(term.value))
+                if term.bits == 1
+                else z3.BitVecVal(term.value, term.bits)
+            )
         if term.op in OPAQUE:
             return self._opaque(term, term.op, term.payload)
         args = [self._translate(a) for a in term.args]

@@ -40,6 +40,7 @@ class Term:
 
     @property
     def is_constant(self) -> bool:
+        """Whether the term is a number."""
         return self.op == "int"
 
     @property
@@ -136,6 +137,7 @@ FALSE = integer(0, 1)
 
 
 def symbol(name: str, bits: int) -> Term:
+    """A name that stays opaque."""
     return _make("sym", (), bits, name)
 
 
@@ -157,9 +159,7 @@ def _is_fixed(place: Term) -> bool:
             index = place.args[1]
             return index.is_constant and index.name is None and _is_fixed(place.args[0])
         case _:
-            return place.op in ("object", "local", "text") or (
-                place.op == "sym" and not place.args
-            )
+            return place.op in ("object", "local", "text") or (place.op == "sym" and not place.args)
 
 
 def call(name: str, args: tuple[Term, ...], bits: int) -> Term:
@@ -211,6 +211,7 @@ def same_constant(a: Term, b: Term) -> bool | None:
 
 
 def negate(a: Term) -> Term:
+    """`!a`."""
     if a.is_constant:
         return FALSE if a.value else TRUE
     if a.op == "lnot":
@@ -219,6 +220,7 @@ def negate(a: Term) -> Term:
 
 
 def conjoin(a: Term, b: Term) -> Term:
+    """`a && b`."""
     if a.is_constant:
         return b if a.value else FALSE
     if b.is_constant:
@@ -231,6 +233,7 @@ def conjoin(a: Term, b: Term) -> Term:
 
 
 def disjoin(a: Term, b: Term) -> Term:
+    """`a || b`."""
     if a.is_constant:
         return TRUE if a.value else b
     if b.is_constant:
@@ -263,6 +266,7 @@ def choose(condition: Term, then: Term, otherwise: Term) -> Term:
 
 
 def equal(a: Term, b: Term) -> Term:
+    """`a == b`, the constant on the right."""
     known = same_constant(a, b)
     if known is not None:
         return TRUE if known else FALSE
@@ -333,7 +337,7 @@ def arithmetic(op: str, a: Term, b: Term) -> Term:
     ones = (1 << a.bits) - 1
     if b.is_constant:
         match op, b.value:
-            case ("add" | "sub" | "or" | "xor"), 0:
+            case (("add" | "sub" | "or" | "xor"), 0):
                 return a
             case "and", 0:
                 return integer(0, a.bits)
@@ -353,17 +357,16 @@ def arithmetic(op: str, a: Term, b: Term) -> Term:
             if a.op == "zext":
                 inner = a.args[0]
                 mask = b.value & ((1 << inner.bits) - 1)
-                return extend(
-                    arithmetic("and", inner, integer(mask, inner.bits)), a.bits, False
-                )
-        if op == "or" and a.op == "and" and a.args[1].is_constant and not (
-            a.args[1].value & ~b.value
+                return extend(arithmetic("and", inner, integer(mask, inner.bits)), a.bits, False)
+        if (
+            op == "or"
+            and a.op == "and"
+            and a.args[1].is_constant
+            and not (a.args[1].value & ~b.value)
         ):
             return b
         if a.op == "ite" and (a.args[1].is_constant or a.args[2].is_constant):
-            return choose(
-                a.args[0], arithmetic(op, a.args[1], b), arithmetic(op, a.args[2], b)
-            )
+            return choose(a.args[0], arithmetic(op, a.args[1], b), arithmetic(op, a.args[2], b))
     elif op == "and" and a.op == "or" and b in a.args:
         return b
     elif op == "and" and b.op == "or" and a in b.args:
@@ -412,6 +415,7 @@ def invert(a: Term) -> Term:
 
 
 def minus(a: Term) -> Term:
+    """`-a`."""
     return integer(-a.value, a.bits) if a.is_constant else _make("neg", (a,), a.bits)
 
 
@@ -422,7 +426,9 @@ def extend(a: Term, bits: int, is_signed: bool) -> Term:
     if a.is_constant:
         return integer(signed(a) if is_signed and bits > a.bits else a.value, bits, a.name)
     if a.op == "ite":
-        return choose(a.args[0], extend(a.args[1], bits, is_signed), extend(a.args[2], bits, is_signed))
+        return choose(
+            a.args[0], extend(a.args[1], bits, is_signed), extend(a.args[2], bits, is_signed)
+        )
     if bits < a.bits:
         if a.op in ("zext", "sext"):
             inner = a.args[0]

@@ -53,6 +53,7 @@ class Event:
         return self.source.line(self.span.start)
 
     def part(self, name: str) -> Term | None:
+        """A part of a signal by its name; None where the signal has none."""
         return self.args[self.parts.index(name)] if name in self.parts else None
 
 

@@ -7,7 +7,7 @@ does not tell (a field of `regs`, a macro of some header) is an `unsigned
 long`; what an unknown function returns is a `long`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 INT_BITS = 32
 LONG_BITS = 64
@@ -18,6 +18,8 @@ class CType:
     """A C type: `bits` wide (0 for void), signed or not; printed like `u32`, `s64`, `ptr`.
 
     `known` is False where the type is our default and not the source's.
+    `step` is how far `+ 1` moves a pointer; two pointers are the same type
+    whatever they point to.
     """
 
     bits: int
@@ -26,6 +28,7 @@ class CType:
     boolean: bool = False
     record: bool = False
     known: bool = True
+    step: int = field(default=1, compare=False)
 
     def __str__(self) -> str:
         if self.bits == 0:

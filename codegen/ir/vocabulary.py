@@ -129,6 +129,7 @@ class Vocabulary:
         return self.roles.get(name) in READING_ROLES
 
     def result_type(self, name: str) -> CType:
+        """What a word returns; a long where nobody says."""
         return self.results.get(name, types.UNKNOWN_RESULT)
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The decisions of a handler as data: how it decodes a fault, and what it answers to each outcome."""
+"""The decisions of a handler as data: how it decodes a fault, what it answers to each outcome."""

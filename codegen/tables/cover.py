@@ -137,9 +137,7 @@ def _needed(wide: Sequence[int], mine: Sequence[int]) -> list[int]:
     return sorted(chosen, key=wide.index)
 
 
-def first_match(
-    answered: Sequence[Answered[L]], conflict: Conflict
-) -> list[tuple[list[Cube], L]]:
+def first_match(answered: Sequence[Answered[L]], conflict: Conflict) -> list[tuple[list[Cube], L]]:
     """The answers as an ordered list of rules, first match wins; the last one has the empty cube.
 
     A rule holds where any of its cubes does. Of two ways to write the list the
@@ -155,9 +153,7 @@ def first_match(
         opened = {bits.cube(a.cube): bits.closed(bits.cube(a.cube)) for a in answered}
         groups = {
             answer: {
-                cube: closed
-                for cube, closed in opened.items()
-                if (closed, answer) in set(left)
+                cube: closed for cube, closed in opened.items() if (closed, answer) in set(left)
             }
             for answer in answers
         }

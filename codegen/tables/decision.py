@@ -23,19 +23,23 @@ L = TypeVar("L")
 
 @dataclass(frozen=True)
 class Leaf(Generic[L]):
+    """What it comes to."""
+
     value: L
 
 
 @dataclass(frozen=True)
 class Node(Generic[L]):
+    """A condition, and what it comes to where it holds and where not."""
+
     condition: Term
     span: Span
-    then: "Tree[L]"
-    otherwise: "Tree[L]"
+    then: Tree[L]
+    otherwise: Tree[L]
     inverted: bool = False
 
     @property
-    def asked(self) -> tuple[Term, "Tree[L]", "Tree[L]"]:
+    def asked(self) -> tuple[Term, Tree[L], Tree[L]]:
         """(the condition as the source asks it, the tree if it holds, the tree if not)."""
         if self.inverted:
             return negate(self.condition), self.otherwise, self.then
@@ -48,7 +52,7 @@ Tree = Leaf[L] | Node[L] | None
 @dataclass
 class _Growing(Generic[L]):
     decision: Decision | None = None
-    sides: dict[bool, "_Growing[L]"] | None = None
+    sides: dict[bool, _Growing[L]] | None = None
     leaf: L | None = None
 
 

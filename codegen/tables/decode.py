@@ -277,10 +277,8 @@ _EPOCH = re.compile(r"@\d+$")
 def _one_vma(
     decisions: tuple[Decision, ...], program: Program, memo: dict[Term, Term]
 ) -> tuple[Decision, ...]:
-    """The decisions as if there were one VMA: a fast path and a slow path ask the same of theirs."""
-    return tuple(
-        replace(d, condition=_first_pass(d.condition, program, memo)) for d in decisions
-    )
+    """The decisions as if there were one VMA: fast path and slow path ask the same of theirs."""
+    return tuple(replace(d, condition=_first_pass(d.condition, program, memo)) for d in decisions)
 
 
 def _first_pass(term: Term, program: Program, memo: dict[Term, Term]) -> Term:
@@ -307,9 +305,7 @@ def _without_path(value: Term, program: Program) -> Term:
     return integer(value.value & ~aside, value.bits)
 
 
-def _leaves(
-    path: Path, program: Program
-) -> Iterator[tuple[tuple[Decision, ...], _Row | None]]:
+def _leaves(path: Path, program: Program) -> Iterator[tuple[tuple[Decision, ...], _Row | None]]:
     """What a path comes to; flags that hang on a choice (`write ? W : 0`) ask it like a branch."""
     if path.end is not End.STOP or path.flags is None:
         yield path.decisions, _denied(path)
@@ -355,15 +351,13 @@ def _lift(tree: Tree[_Row]) -> Tree[_Row]:
 def _state_atom(condition: Term) -> Term | None:
     """A part of a check that is about the machine and not about the VMA, to be told apart first."""
     for part in condition.walk():
-        if part.bits == 1 and not part.is_constant and part.op not in ("land", "lor", "lnot", "ite"):
-            if not _mentions_vma(part):
-                return part
+        is_atom = part.bits == 1 and part.op not in ("land", "lor", "lnot", "ite")
+        if is_atom and not part.is_constant and not _mentions_vma(part):
+            return part
     return None
 
 
-def _check(
-    condition: Term, span: Span, then: Tree[_Row], otherwise: Tree[_Row]
-) -> Tree[_Row]:
+def _check(condition: Term, span: Span, then: Tree[_Row], otherwise: Tree[_Row]) -> Tree[_Row]:
     atom = _state_atom(condition)
     if atom is not None:
         sides = []
@@ -381,8 +375,8 @@ def _check(
             return otherwise
         case _, None:
             return then
-        case Leaf(value=a), Leaf(value=b):
-            merged = _merge_checked(condition, span, a, b)
+        case Leaf(value=allowed), Leaf(value=denied):
+            merged = _merge_checked(condition, span, allowed, denied)
             return Leaf(merged) if merged else Node(condition, span, then, otherwise)
         case _:
             node = then if isinstance(then, Node) else otherwise
@@ -542,9 +536,7 @@ def _mask_and_more(allowed: Term, flags: Term) -> tuple[int, Term] | None:
         any_of = truth(arithmetic("and", flags, integer(mask, flags.bits)))
         together = conjoin(any_of, rest)
         solver = PathSolver()
-        differ = disjoin(
-            conjoin(together, negate(allowed)), conjoin(negate(together), allowed)
-        )
+        differ = disjoin(conjoin(together, negate(allowed)), conjoin(negate(together), allowed))
         return None if solver.possible((differ,)) else (mask, rest)
     return None
 

@@ -36,10 +36,7 @@ def list_handlers(unit: Unit, arch: str | None) -> tuple[HandlerTables, ...]:
         found = places[0][1]
         role = min((f.role for _, f in places), key=list(HandlerRole).index)
         dialect = max((f.dialect for _, f in places), key=_DIALECT_ORDER.index)
-        conditions = tuple(
-            str(presence(v.configurations, everything) or "")
-            for v, _ in places
-        )
+        conditions = tuple(str(presence(v.configurations, everything) or "") for v, _ in places)
         out.append(
             HandlerTables(
                 arch,
@@ -132,9 +129,7 @@ def _with_tables(unit: Unit, listed: HandlerTables) -> HandlerTables:
         if found is None:
             continue
         program = variant.program
-        decode = extract_decode(
-            program, found.entries, found.function, solver, rows
-        )
+        decode = extract_decode(program, found.entries, found.function, solver, rows)
         cells: list[SignalRow] = []
         for entry in found.entries:
             mode = decode.modes[entry]
@@ -145,7 +140,7 @@ def _with_tables(unit: Unit, listed: HandlerTables) -> HandlerTables:
         signals.append((variant.configurations, _of_all_entries(cells)))
     return replace(
         listed,
-        decode=merge_tables(decodes, lambda row: "decode"),
+        decode=merge_tables(decodes, lambda _: "decode"),
         signals=merge_tables(signals, lambda row: (row.mode, row.outcome)),
         mode=mode_text,
     )

@@ -6,7 +6,16 @@ from __future__ import annotations
 from typing import Any
 
 from codegen.base.diagnostics import Refusal, RefusalCode
-from codegen.tables.nodes import Access, AccessKind, Case, DecodeRow, HandlerTables, Result, ResultKind, SignalRow
+from codegen.tables.nodes import (
+    Access,
+    AccessKind,
+    Case,
+    DecodeRow,
+    HandlerTables,
+    Result,
+    ResultKind,
+    SignalRow,
+)
 
 
 def handler_json(tables: HandlerTables, *, with_tables: bool) -> dict[str, Any]:
@@ -37,6 +46,7 @@ def status(tables: HandlerTables) -> str:
 
 
 def refusal_json(refusal: Refusal) -> dict[str, Any]:
+    """A refusal without its file, which the handler names."""
     return {
         "code": refusal.code.value,
         "reason": refusal.reason,
@@ -46,6 +56,7 @@ def refusal_json(refusal: Refusal) -> dict[str, Any]:
 
 
 def decode_json(row: DecodeRow) -> dict[str, Any]:
+    """One row of the decode; `lost` only where flags are."""
     out: dict[str, Any] = {
         "guard": row.guard,
         "presence": row.presence,
@@ -59,6 +70,7 @@ def decode_json(row: DecodeRow) -> dict[str, Any]:
 
 
 def access_json(access: Access) -> dict[str, Any]:
+    """How the VMA is checked."""
     out: dict[str, Any] = {"kind": access.kind.value}
     if access.kind is AccessKind.MASK:
         out["bits"] = list(access.bits)
@@ -69,6 +81,7 @@ def access_json(access: Access) -> dict[str, Any]:
 
 
 def signal_json(row: SignalRow) -> dict[str, Any]:
+    """One cell of the signal map."""
     return {
         "mode": row.mode,
         "outcome": row.outcome.value,
@@ -88,6 +101,7 @@ def _case_json(case: Case) -> dict[str, Any]:
 
 
 def result_json(result: Result) -> dict[str, Any]:
+    """One thing that happens."""
     out: dict[str, Any] = {"kind": result.kind.value}
     if result.kind is ResultKind.SIGNAL:
         out |= {"signo": result.signo, "code": result.code, "addr": result.addr}

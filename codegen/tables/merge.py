@@ -18,9 +18,7 @@ from codegen.tables.nodes import DecodeRow, SignalRow
 R = TypeVar("R", DecodeRow, SignalRow)
 
 
-def presence(
-    chosen: Sequence[Configuration], everything: Sequence[Configuration]
-) -> str | None:
+def presence(chosen: Sequence[Configuration], everything: Sequence[Configuration]) -> str | None:
     """A condition that tells `chosen` from the rest of `everything`; None where there is no rest.
 
     Macros that do not matter are left out: `A && B || A && !B` is `A`.
@@ -43,9 +41,7 @@ def presence(
 
     answered = [
         Answered(
-            frozenset(
-                (i, c.settings.get(name) == value) for i, (name, value) in enumerate(atoms)
-            ),
+            frozenset((i, c.settings.get(name) == value) for i, (name, value) in enumerate(atoms)),
             _key(c) in inside,
         )
         for c in everything

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The tables as a maintainer reads them: one handler at a time, or all in one matrix.
 
-    arc  arch/arc/mm/fault.c:72 do_page_fault()  lock_mm_and_find_vma
-      decode
-        102  regs->ecr_cause & ECR_C_PROTV_STORE   WRITE  any of VM_WRITE
-        104  otherwise                             -      any of VM_READ
-      signals                     user                         kernel
-        no_vma                    SIGSEGV/SEGV_MAPERR :184     kernel :188
+arc  arch/arc/mm/fault.c:72 do_page_fault()  lock_mm_and_find_vma
+  decode
+    102  regs->ecr_cause & ECR_C_PROTV_STORE   WRITE  any of VM_WRITE
+    104  otherwise                             -      any of VM_READ
+  signals                     user                         kernel
+    no_vma                    SIGSEGV/SEGV_MAPERR :184     kernel :188
 """
 
 from __future__ import annotations
@@ -187,9 +187,7 @@ def across_text(handlers: Sequence[HandlerTables], paint: Paint = plain) -> str:
     shown = [h for h in handlers if h.signals]
     out = []
     for mode in ("user", "kernel"):
-        answers = {
-            (h.path, h.function, o): _short_cell(h, mode, o) for h in shown for o in Outcome
-        }
+        answers = {(h.path, h.function, o): _short_cell(h, mode, o) for h in shown for o in Outcome}
         usual = {
             o: Counter(answers[h.path, h.function, o][0] for h in shown).most_common(1)[0][0]
             for o in Outcome
@@ -219,16 +217,14 @@ def across_text(handlers: Sequence[HandlerTables], paint: Paint = plain) -> str:
 
 
 def _short_cell(tables: HandlerTables, mode: str, outcome: Outcome) -> tuple[str, str]:
-    """(the answer in a few letters, ":line"); of several answers the foremost, and `/…`."""
-    cases = [
-        c for r in tables.signals if (r.mode, r.outcome) == (mode, outcome) for c in r.cases
-    ]
+    """(the answer in a few letters, ":line"); of several answers the foremost, and `…`."""
+    cases = [c for r in tables.signals if (r.mode, r.outcome) == (mode, outcome) for c in r.cases]
     if not cases:
         return "?", ""
-    foremost = min(cases, key=lambda c: _FOREMOST[mode].index(c.results[0].kind))
+    foremost = min(cases, key=lambda c: (_FOREMOST[mode].index(c.results[0].kind), len(c.results)))
     texts = {"+".join(map(_short_result, c.results)) for c in cases}
     shown = "+".join(map(_short_result, foremost.results))
-    return shown + ("/…" if len(texts) > 1 else ""), f":{foremost.line}"
+    return shown + ("…" if len(texts) > 1 else ""), f":{foremost.line}"
 
 
 _FOREMOST = {

@@ -46,9 +46,15 @@ class Questions:
 
     def literal(self, asked: Term, holds: bool, span: Span, words: str) -> Literal:
         """The answer to a condition, which may have been asked the other way round before."""
+        if asked in self._numbers:
+            return self._numbers[asked], holds
         opposite = self._numbers.get(negate(asked))
-        if opposite is not None and asked not in self._numbers:
+        if opposite is not None:
             return opposite, not holds
+        if words.startswith("!") and asked.op != "lor":
+            # `x` is the question, however it is asked.
+            plain = negate(asked)
+            return self.number(plain, span, f"not {words}"), not holds
         return self.number(asked, span, words), holds
 
     def holding(self, literal: Literal) -> Term:

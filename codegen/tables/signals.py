@@ -238,7 +238,18 @@ def _residual(path: Path, machine: Machine) -> _Residual | None:
         else:
             value = None if path.value is None else term_text(path.value, machine.words)
             results.append(Result(ResultKind.RETURN, value=value))
+            span = _last_step(path, machine, span)
     return _Residual(tuple(results), tuple(effects), span)
+
+
+def _last_step(path: Path, machine: Machine, end: Span) -> Span:
+    """Where a path ends that runs off the end of a function: at what it did, or asked, last."""
+    source = machine.program.source
+    if source.slice(end) != "}":
+        return end
+    steps = [e.span for e in path.trace if e.source is source]
+    steps += [] if steps else [d.span for d in path.decisions]
+    return steps[-1] if steps else end
 
 
 def _result(event: Event, machine: Machine) -> Result | None:

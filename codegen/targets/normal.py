@@ -43,6 +43,9 @@ class Kind(IntEnum):
     ZERO = 5
     LIKELY = 6
     RARE = 7
+    ADDRESS = 8  # an integer that is used as a pointer: never 0
+    SMALL = 9  # an index, or the count of a shift
+    OFFSET = 10  # what is added to a pointer of unknown type: whole words
 
 
 OUTCOMES = (
@@ -151,6 +154,12 @@ class Draws:
                 return int(bits & 7 == 0)
             case Kind.POINTER:
                 return ARENA + ((crc & SLOT_MASK) << SLOT_BITS) if bits & 7 else 0
+            case Kind.ADDRESS:
+                return ARENA + ((crc & SLOT_MASK) << SLOT_BITS)
+            case Kind.SMALL:
+                return bits >> 6 & 15
+            case Kind.OFFSET:
+                return (1 + (bits >> 6) % 15) * 8
             case Kind.VM_FLAGS:
                 return self._vm_flags(bits)
             case Kind.FAULT:
@@ -315,8 +324,9 @@ class NormalTrace:
     """What a run did: a line for each event, and how it ended.
 
     `end` is `return VALUE lock=N vma=N`, `never`, `endless`, `impossible` (the
-    scenario is none) or `wild` (the compiled handler followed a pointer to
-    nowhere); of the last three the events do not count.
+    scenario is none), `wild` (the compiled handler followed a pointer to
+    nowhere) or `undefined` (C does not say what the shift or division gives);
+    of the last four the events do not count.
     """
 
     events: tuple[str, ...]
@@ -334,7 +344,9 @@ class NormalTrace:
         return cls(tuple(events), end)
 
 
-UNCOUNTED = ("endless", "impossible", "wild")
+UNCOUNTED = ("endless", "impossible", "wild", "undefined")
+# How a run may end that says nothing about the two sides.
+NO_ANSWER = ("wild", "undefined")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ does what the slow one would, is a comparison of the program with itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -21,8 +21,9 @@ from codegen.ir.machine import State
 from codegen.ir.terms import TRUE, Term, arithmetic, equal, integer
 from codegen.ir.trace import End, Event, EventKind
 from codegen.ir.vocabulary import Role
-from codegen.targets.compare.classify import runs_into_bug
+from codegen.targets.compare.classify import moves_on, runs_into_bug
 from codegen.targets.compare.compare import Findings, line_of, smallest
+from codegen.targets.compare.live import Likeness
 from codegen.targets.compare.nodes import Difference, DifferenceClass, Side
 from codegen.targets.compare.observe import Observed, Step, differing, observe
 from codegen.targets.compare.pair import Channel, Joint, Parting, Walk, Way
@@ -196,7 +197,7 @@ class _Checker:
         assert halt.state is not None
         if self.user or halt.outcome is not Outcome.RETRY or halt.end is not End.RETURN:
             return False
-        if any(not isinstance(s, Event) or s.kind is not EventKind.CALL for s in seen.steps):
+        if moves_on(seen.steps):
             return False
         fatal = truth_symbol(f"fatal_signal_pending#{halt.state.faults}")
         return self.solver.decide(fatal, halt.facts) is True and _returns_nothing(halt)
@@ -301,8 +302,10 @@ class _Checker:
         for ending in islice(walk.src.endings(finding.halt, facts), 1):
             scenario = self.scenario(ending)
             run = replay(self.side, (), scenario)
-            if run is None or run.halt.end is not finding.halt.end and (
-                finding.halt.end not in (End.STOP, End.RETRY)
+            if (
+                run is None
+                or run.halt.end is not finding.halt.end
+                and (finding.halt.end not in (End.STOP, End.RETRY))
             ):
                 continue
             return Difference(
@@ -336,14 +339,13 @@ class _Checker:
                     self._compare_passes(later, head, ways)
 
     def _compare_passes(self, later: Joint, head: Joint, ways: list[Way]) -> None:
+        first = _as_first(head.src, later.src, self.constants)
+        if first is None:
+            return
         partings: list[Parting] = []
         walk = Walk(self.world(), self.world(), self.solver, (), partings.append)
         facts = tuple(dict.fromkeys((*later.facts, *head.facts)))
-        facts += tuple(_disjoint_names((later.src, head.src), facts))
-        first = Joint(
-            later.src, _as_first(head.src, later.src), facts, ways, base=later.base
-        )
-        walk.run(first, last=later.src.faults + 1)
+        walk.run(Joint(later.src, first, facts, ways, base=later.base), last=later.src.faults + 1)
         kinds: dict[object, list[Parting]] = {}
         for parting in partings:
             if parting.channel is Channel.STEPS and not _is_access(parting):
@@ -431,8 +433,10 @@ class _Checker:
                 scenario = self.scenario(ending)
                 fast = replay(self.side, (), scenario)
                 slow = replay(self.side, (), scenario, fast=False)
-                if fast is not None and slow is not None and (
-                    fast.halt.held != slow.halt.held or _answers_differ(fast, slow)
+                if (
+                    fast is not None
+                    and slow is not None
+                    and (fast.halt.held != slow.halt.held or _answers_differ(fast, slow))
                 ):
                     return self._of_two(DifferenceClass.FAST_PATH, parting, scenario, fast, slow)
         return None
@@ -442,30 +446,6 @@ _PAGE_FAULTS = "PERF_COUNT_SW_PAGE_FAULTS"
 _TABLE = frozenset(
     {"search_exception_tables", "search_kernel_exception_table", "search_module_extables"}
 )
-
-
-def _disjoint_names(states: Iterable[State], facts: tuple[Term, ...]) -> Iterator[Term]:
-    """Bits of one register that a header names alike (FAULT_CODE_*) are taken to be different.
-
-    Without this, or-ing one of them in would count as setting any other.
-    """
-    terms = [*facts, *(v for s in states for v in s.memory.values())]
-    names = {
-        part
-        for term in terms
-        for part in term.walk()
-        if part.op == "sym" and str(part.payload).isupper() and "_" in str(part.payload)
-    }
-    ordered = sorted(names, key=lambda t: t.serial)
-    for position, a in enumerate(ordered):
-        for b in ordered[position + 1 :]:
-            alike = _family(a) == _family(b) and a.bits == b.bits
-            if alike:
-                yield equal(arithmetic("and", a, b), integer(0, a.bits))
-
-
-def _family(name: Term) -> str:
-    return "_".join(str(name.payload).split("_")[:2])
 
 
 def _returns_nothing(halt: Halt) -> bool:
@@ -483,13 +463,28 @@ def _comes_from(joint: Joint, head: Joint) -> bool:
     return joint is head or any(w.origin and _comes_from(w.origin, head) for w in joint.ways)
 
 
-def _as_first(head: State, later: State) -> State:
-    """The state in which the first pass began, placed where the later one begins."""
-    state = head.copy()
-    state.acquired, state.faults, state.epoch = later.acquired, later.faults, later.epoch
-    state.versions = dict(later.versions)
-    state.lock_depth, state.vma_locked = later.lock_depth, later.vma_locked
-    state.retrying, state.flags = later.retrying, later.flags
+def _as_first(head: State, later: State, constants: Mapping[str, int]) -> State | None:
+    """The later state as it were, had the pass before left no outcome; None if it left none.
+
+    An outcome is a constant that was put somewhere (`code = SEGV_ACCERR`), or
+    what handle_mm_fault() returned. What was learnt of the access meanwhile,
+    and FAULT_FLAG_TRIED, are no outcome.
+    """
+    protocol = constants.get("FAULT_FLAG_TRIED", 0) | constants.get("FAULT_FLAG_ALLOW_RETRY", 0)
+    state = None
+    for place, value in Likeness().living(later):
+        before = head.memory.get(place)
+        if before is None or before is value or before.bits != value.bits:
+            continue
+        if value.is_constant and before.is_constant:
+            if value.value | protocol == before.value | protocol:
+                continue
+        elif not value.is_constant and not any(
+            name.startswith("handle_mm_fault#") for name in value.symbols()
+        ):
+            continue
+        state = state or later.copy()
+        state.memory[place] = before
     return state
 
 
@@ -528,5 +523,3 @@ def _answers(run: Replay) -> tuple[Step, ...]:
         if not isinstance(step, Event) or step.kind is not EventKind.CALL:
             answers.append(step)
     return tuple(answers)
-
-

@@ -108,8 +108,8 @@ def meets_contract(case: Case) -> bool:
     if signo is not None:
         numbers = [s.part("signo") for s in signals]
         wanted = case.constants.get(signo)
-        return len(numbers) == 1 and numbers[0] is not None and (
-            tgt.run.number(numbers[0]) == wanted
+        return (
+            len(numbers) == 1 and numbers[0] is not None and (tgt.run.number(numbers[0]) == wanted)
         )
     if case.outcome is Outcome.OOM:
         return tgt.has(EventKind.OOM) and not signals
@@ -133,16 +133,25 @@ def uaccess_livelock(case: Case) -> bool:
         not case.user
         and case.outcome is Outcome.SIGNAL_PENDING
         and case.src.halt.end is End.RETURN
-        and not _moves(case.src)
+        and not moves_on(case.src.steps)
         and meets_contract(case)
     )
 
 
-def _moves(tail: Tail) -> bool:
-    """Whether anything happens that could keep the instruction from faulting again."""
-    return any(
-        isinstance(s, Writes) or s.kind not in (EventKind.CALL, EventKind.OOM) for s in tail.steps
-    )
+def moves_on(steps: tuple[Step, ...]) -> bool:
+    """Whether anything happens that could keep the instruction from faulting again.
+
+    A write may be to the program counter, and so may a call that is given an
+    object (`pt_set_elr(regs, fixup->fixup)`).
+    """
+    for step in steps:
+        if isinstance(step, Writes):
+            return True
+        if step.kind is EventKind.OOM:
+            continue
+        if step.kind is not EventKind.CALL or any(a.op == "object" for a in step.args):
+            return True
+    return False
 
 
 def stale_outcome(case: Case) -> bool:
@@ -199,11 +208,7 @@ def runs_into_bug(steps: tuple[Step, ...]) -> bool:
 
 def kernel_mode_signal(case: Case) -> bool:
     """A fault in kernel mode is answered like one of user mode; tgt goes to its fixup only."""
-    return (
-        not case.user
-        and case.src.has(EventKind.SIGNAL, EventKind.OOM)
-        and meets_contract(case)
-    )
+    return not case.user and case.src.has(EventKind.SIGNAL, EventKind.OOM) and meets_contract(case)
 
 
 def lock_wait(case: Case) -> bool:
@@ -227,7 +232,7 @@ def fast_path(case: Case) -> bool:
 
     tgt counts it, adds FAULT_FLAG_VMA_LOCK, and after a retry has not tried yet.
     """
-    if not case.tgt.fast or case.src.fast == case.tgt.fast or not case.slow():
+    if not case.tgt.fast or case.src.fast == case.tgt.fast:
         return False
     match case.channel:
         case Channel.FLAGS:
@@ -235,7 +240,7 @@ def fast_path(case: Case) -> bool:
         case Channel.ACCOUNTING:
             return _without_vm_events(case.src) == _without_vm_events(case.tgt)
         case Channel.STEPS:
-            return meets_contract(case) or case.tgt.halt.end is End.STOP
+            return case.slow() and (meets_contract(case) or case.tgt.halt.end is End.STOP)
         case _:
             return False
 
@@ -243,8 +248,9 @@ def fast_path(case: Case) -> bool:
 def _fast_flags(case: Case) -> bool:
     lock = case.constants.get("FAULT_FLAG_VMA_LOCK", 0)
     tried = case.constants.get("FAULT_FLAG_TRIED", 0)
-    mine, theirs = case.src.run.number(case.src.halt.gate[1]), case.tgt.run.number(
-        case.tgt.halt.gate[1]
+    mine, theirs = (
+        case.src.run.number(case.src.halt.gate[1]),
+        case.tgt.run.number(case.tgt.halt.gate[1]),
     )
     if case.passes == 1:
         return theirs == mine | lock
@@ -275,9 +281,7 @@ def _without_code(step: Step) -> Step:
 
 def oops_reason(case: Case) -> bool:
     """The same routine for kernel faults, given another signal number or text."""
-    blank = tuple(map(_without_reason, case.src.steps)), tuple(
-        map(_without_reason, case.tgt.steps)
-    )
+    blank = tuple(map(_without_reason, case.src.steps)), tuple(map(_without_reason, case.tgt.steps))
     return blank != (case.src.steps, case.tgt.steps) and _same_otherwise(case, *blank)
 
 
@@ -306,8 +310,7 @@ def dropped_effect(case: Case) -> bool:
 
 def _same_otherwise(case: Case, src: tuple[Step, ...], tgt: tuple[Step, ...]) -> bool:
     return (
-        case.src.halt.end is case.tgt.halt.end
-        and differing(src, tgt, case.tgt.run.holds) is None
+        case.src.halt.end is case.tgt.halt.end and differing(src, tgt, case.tgt.run.holds) is None
     )
 
 

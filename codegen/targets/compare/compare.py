@@ -61,7 +61,9 @@ def compare(src: Side, tgt: Side, *, accepted: frozenset[DifferenceClass]) -> Co
             is_open = True
         pairs, passes = pairs + walk.pairs, max(passes, walk.passes)
         if not walk.settled:
-            notes[f"the loop changes still after {MAX_PASS} passes; later ones were not followed"] = None
+            notes[
+                f"the loop changes still after {MAX_PASS} passes; later ones were not followed"
+            ] = None
             is_open = True
         if walk.unmatched and not found.partings:
             notes[f"{walk.unmatched} ways of src meet a world that tgt has no way in"] = None
@@ -244,9 +246,7 @@ class Findings:
             fresh=fresh,
         )
 
-    def _outcome(
-        self, parting: Parting, scenario: dict[str, int], user: bool
-    ) -> Outcome | None:
+    def _outcome(self, parting: Parting, scenario: dict[str, int], user: bool) -> Outcome | None:
         """What the pass met in which the sides parted; None before there was an outcome."""
         outcome = parting.src.outcome or parting.tgt.outcome
         number = parting.joint.src.faults + 1
@@ -265,9 +265,7 @@ class Findings:
         return outcome
 
 
-def _finished(
-    walk: Walk, parting: Parting, facts: tuple[Term, ...]
-) -> Iterator[tuple[Term, ...]]:
+def _finished(walk: Walk, parting: Parting, facts: tuple[Term, ...]) -> Iterator[tuple[Term, ...]]:
     """The facts with those of ways to the end on both sides; as they are if there is none."""
     known = False
     for src in islice(walk.src.endings(parting.src, facts), MAX_ENDINGS):

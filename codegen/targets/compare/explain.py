@@ -31,7 +31,9 @@ def explanation(cls: DifferenceClass, case: Case, outcome: str | None) -> str:
         case DifferenceClass.SIGNAL_CODE:
             return f"{met}: the same signal with another si_code."
         case DifferenceClass.KERNEL_MODE_SIGNAL:
-            return f"{met}: src {_does(case.src)} for a fault in kernel mode; tgt {_does(case.tgt)}."
+            return (
+                f"{met}: src {_does(case.src)} for a fault in kernel mode; tgt {_does(case.tgt)}."
+            )
         case DifferenceClass.LOCK_BALANCE:
             return f"{met}: src {_balance(case.src)}; tgt {_balance(case.tgt)}."
         case DifferenceClass.LOCK_WAIT:
@@ -75,8 +77,10 @@ def _does(tail: Tail) -> str:
     """What a side does, in words."""
     words = [_step(s) for s in tail.steps if isinstance(s, Event)]
     if any(not isinstance(s, Event) for s in tail.steps):
-        words.append("writes " + ", ".join(
-            e.name for s in tail.steps if not isinstance(s, Event) for e in s.events))
+        words.append(
+            "writes "
+            + ", ".join(e.name for s in tail.steps if not isinstance(s, Event) for e in s.events)
+        )
     return " and ".join(dict.fromkeys(words)) or {
         "return": "returns",
         "stop": "calls handle_mm_fault()",

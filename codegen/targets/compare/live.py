@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What of a state still matters, named alike on every way that leads to a gate.
 
-    code = SEGV_ACCERR; vma = vma#2; flags = 0x254 | TRIED      (second pass)
-    code = SEGV_ACCERR;              flags = 0x254 | TRIED      before the third
+code = SEGV_ACCERR; vma = vma#2; flags = 0x254 | TRIED      (second pass)
+code = SEGV_ACCERR;              flags = 0x254 | TRIED      before the third
 """
 
 from __future__ import annotations
@@ -61,9 +61,7 @@ class Likeness:
     def living(self, state: State) -> Iterator[tuple[Term, Term]]:
         """Every place whose value can still be read, with the value."""
         depth = {frame.number: position for position, frame in enumerate(state.frames)}
-        live = [
-            live_before(f.function).get((f.label, f.index), frozenset()) for f in state.frames
-        ]
+        live = [live_before(f.function).get((f.label, f.index), frozenset()) for f in state.frames]
         for place, value in state.memory.items():
             root = place
             while root.op in ("field", "index"):

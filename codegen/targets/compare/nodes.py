@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is compared, and what comes of it.
 
-    Side(program, "do_page_fault", mode, "arch/arc/mm/fault.c")
-    Comparison(EXPLAINED, (Difference(STALE_OUTCOME, "user", "no_vma", 98, {...}, ...),), 812, 3)
+Side(program, "do_page_fault", mode, "arch/arc/mm/fault.c")
+Comparison(EXPLAINED, (Difference(STALE_OUTCOME, "user", "no_vma", 98, {...}, ...),), 812, 3)
 """
 
 from __future__ import annotations

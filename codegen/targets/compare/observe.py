@@ -122,8 +122,11 @@ def _step_differs(a: Step, b: Step, holds: Callable[[Term], bool | None]) -> Ter
             if a.kind is EventKind.SIGNAL:
                 if {*a.parts} != {*b.parts}:
                     return TRUE
-                pairs = [(x, y) for p in _PARTS if (x := a.part(p)) is not None
-                         and (y := b.part(p)) is not None]
+                pairs = [
+                    (x, y)
+                    for p in _PARTS
+                    if (x := a.part(p)) is not None and (y := b.part(p)) is not None
+                ]
             elif a.kind in (EventKind.OOM, EventKind.BUG):
                 return None
             elif a.name != b.name or len(a.args) != len(b.args):

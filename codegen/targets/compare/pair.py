@@ -244,9 +244,7 @@ class Walk:
         mine, theirs = observe(src.trace, holds), observe(tgt.trace, holds)
 
         def part(channel: Channel, condition: Term, position: int = 0) -> None:
-            self.judge(
-                Parting(channel, joint, src, tgt, mine, theirs, condition, facts, position)
-            )
+            self.judge(Parting(channel, joint, src, tgt, mine, theirs, condition, facts, position))
 
         steps = differing(mine.steps, theirs.steps, holds)
         if steps is None and src.end is not tgt.end:
@@ -290,9 +288,7 @@ class Walk:
             part(Channel.FLAGS, unlike)
 
 
-def _returns_differ(
-    src: Halt, tgt: Halt, holds: Callable[[Term], bool | None]
-) -> Term | None:
+def _returns_differ(src: Halt, tgt: Halt, holds: Callable[[Term], bool | None]) -> Term | None:
     """When the values returned differ; a function without one has nothing to compare."""
     if src.value is None or tgt.value is None:
         return None

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from codegen.ir.solver import PathSolver
-from codegen.ir.terms import Term, negate
+from codegen.ir.solver import PathSolver, ResourceBound
+from codegen.ir.terms import TRUE, Term, negate
 
 
 class SlicingSolver(PathSolver):
@@ -53,6 +53,19 @@ class SlicingSolver(PathSolver):
             answer = True
         self._decided[key] = answer
         return answer
+
+    def _check(self, facts: list[Term]) -> bool:
+        """See PathSolver: the questions here have little in common, so each has one scope."""
+        if self._stack:
+            self._solver.pop()
+        self._solver.push()
+        self._stack = [TRUE]  # one scope is open, whatever is in it
+        self._solver.add(*map(self._translate, facts))
+        self.questions += 1
+        answer = self._solver.check()
+        if answer == self._z3.unknown:
+            raise ResourceBound(self._solver.reason_unknown())
+        return bool(answer == self._z3.sat)
 
     def _holds(self, group: list[Term]) -> bool:
         key = frozenset(group)

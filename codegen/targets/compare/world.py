@@ -230,6 +230,8 @@ class World(Machine):
         return (flags, below), conjoin(found, disjoin(covers, grows))
 
     def _lock_vma(self, state: State, instruction: Call, args: list[Term]) -> list[Fork]:
+        if not state.faults:
+            self._next_pass(state, instruction.span)
         if not self.fast:
             return [((), lambda way: self._give(way, instruction, integer(0, 64, "NULL")))]
         ordinal = state.acquired + 1

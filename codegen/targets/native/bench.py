@@ -34,7 +34,9 @@ _FLAGS = (
     "-fno-delete-null-pointer-checks -fno-stack-protector -fno-tree-sra "
     "-ftrivial-auto-var-init=zero -mcmodel=large"
 ).split()
-_HOOKS = ("-fsanitize=thread", "--param", "tsan-instrument-func-entry-exit=0")
+_HOOKS = (
+    "-fsanitize=thread -fsanitize=shift-exponent --param tsan-instrument-func-entry-exit=0"
+).split()
 
 
 class BenchError(GenfaultError):

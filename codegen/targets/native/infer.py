@@ -13,7 +13,7 @@ far as pointers and records go; integers convert.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -37,7 +37,11 @@ class Form(Enum):
 
 @dataclass(eq=False)
 class Shape:
-    """A type that is still being learnt; `found` leads to the one that it turned out to be."""
+    """A type that is still being learnt; `found` leads to the one that it turned out to be.
+
+    `direct` says that the text itself dereferences it. What is only handed on
+    to a pointer stays an unsigned long for C, as it does in the program.
+    """
 
     form: Form = Form.OPEN
     text: str = "unsigned long"
@@ -45,6 +49,7 @@ class Shape:
     members: dict[str, Shape] = field(default_factory=dict)
     tag: str | None = None
     found: Shape | None = None
+    direct: bool = False
 
     def root(self) -> Shape:
         """The shape that stands for this one."""
@@ -65,6 +70,28 @@ class Known:
     params: Mapping[str, tuple[tuple[str, Shape], ...]]
     returns: Mapping[str, Shape]
     addresses: frozenset[str]
+    enums: frozenset[str]
+
+
+def reachable(known: Known) -> Iterator[tuple[str, Shape]]:
+    """Every member, variable and result that the text uses, with its name."""
+    stack: list[tuple[str, Shape]] = [*known.globals.items(), *known.results.items()]
+    for shape in (*known.tags.values(), *known.typedefs.values(), *known.returns.values()):
+        stack.append(("", shape))
+    for params in known.params.values():
+        stack += [("", shape) for _, shape in params]
+    seen: set[int] = set()
+    while stack:
+        name, shape = stack.pop()
+        shape = shape.root()
+        if name:
+            yield name, shape
+        if id(shape) in seen:
+            continue
+        seen.add(id(shape))
+        stack += shape.members.items()
+        if shape.to is not None:
+            stack.append(("", shape.to))
 
 
 _SCALARS = {
@@ -95,12 +122,14 @@ def infer(
     signatures: list[ParsedFunction],
     typenames: Mapping[str, CType],
     constants: frozenset[str],
+    writers: Callable[[str], bool],
 ) -> Known:
     """The types behind the names of `functions`; of `signatures` only the declarations count.
 
-    `typenames` are the types known beforehand, `constants` the names that are numbers.
+    `typenames` are the types known beforehand, `constants` the names that are
+    numbers; `writers` tells which calls may write what they get the address of.
     """
-    run = _Inference(typenames, constants)
+    run = _Inference(typenames, constants, writers)
     for function in (*functions, *signatures):
         run.declare(function)
     for function in functions:
@@ -113,11 +142,17 @@ def infer(
         run.params,
         run.returns,
         frozenset(run.addresses),
+        frozenset(run.enums),
     )
 
 
 class _Inference:
-    def __init__(self, typenames: Mapping[str, CType], constants: frozenset[str]) -> None:
+    def __init__(
+        self,
+        typenames: Mapping[str, CType],
+        constants: frozenset[str],
+        writers: Callable[[str], bool],
+    ) -> None:
         self.typenames = typenames
         self.constants = constants
         self.tags: dict[str, Shape] = {}
@@ -127,6 +162,8 @@ class _Inference:
         self.params: dict[str, tuple[tuple[str, Shape], ...]] = {}
         self.returns: dict[str, Shape] = {}
         self.addresses: set[str] = set()
+        self.enums: set[str] = set()
+        self.writers = writers
         self.scopes: list[dict[str, Shape]] = []
         self.here: Shape = Shape()
         task = self._tag("struct task_struct")
@@ -169,7 +206,7 @@ class _Inference:
             case c_ast.TypeDecl() | c_ast.Typename() | c_ast.Decl():
                 return self._declared(node.type)
             case c_ast.PtrDecl():
-                return Shape(Form.POINTER, to=self._declared(node.type))
+                return Shape(Form.POINTER, to=self._declared(node.type), direct=True)
             case c_ast.ArrayDecl():
                 return Shape(Form.ARRAY, to=self._declared(node.type))
             case c_ast.Struct() | c_ast.Union():
@@ -179,6 +216,8 @@ class _Inference:
                     record.members[member.name] = self._declared(member.type)
                 return record
             case c_ast.Enum():
+                if node.name is not None:
+                    self.enums.add(node.name)
                 return Shape(Form.SCALAR, "unsigned int")
             case c_ast.IdentifierType():
                 return self._named(node.names)
@@ -223,15 +262,12 @@ class _Inference:
             self._merge(a, b)
 
     def _become(self, open_: Shape, other: Shape) -> None:
-        if other.form is Form.ARRAY:
-            other = Shape(Form.POINTER, to=other.to)
-        if open_.tag is None:
+        if other.form is Form.RECORD and open_.tag is None:
             open_.found = other
             return
-        # A typedef keeps its own name.
-        open_.form, open_.to = other.form, other.to
-        if other.form is Form.RECORD:
-            open_.members = other.members
+        # A pointer of its own, and a typedef keeps its name.
+        open_.form = Form.RECORD if other.form is Form.RECORD else Form.POINTER
+        open_.to, open_.members = other.to, other.members
 
     def _merge(self, a: Shape, b: Shape) -> None:
         a.found = b
@@ -245,8 +281,8 @@ class _Inference:
         """What a pointer or an array leads to; an integer that is used so stays one."""
         shape = shape.root()
         if shape.form is Form.OPEN:
-            self._become(shape, Shape(Form.POINTER, to=Shape()))
-            shape = shape.root()
+            shape.form, shape.to = Form.POINTER, Shape()
+        shape.direct = True
         if shape.to is None:
             return Shape()
         return shape.to.root()
@@ -416,6 +452,10 @@ class _Inference:
             self._value(node.name)
             return Shape(Form.SCALAR)
         name = node.name.name
+        if self.writers(name):
+            for arg in node.args.exprs if node.args else ():
+                if isinstance(arg, c_ast.Cast) and isinstance(arg.to_type.type, c_ast.PtrDecl):
+                    self._address(arg)
         if name in self.params:
             for (_, param), arg in zip(self.params[name], args, strict=False):
                 self._unify(param, arg)

@@ -14,7 +14,7 @@ from codegen.targets.native.infer import Form, Known, Shape
 from codegen.targets.normal import Kind
 
 WORD = 8
-_ELEMENTS = 24
+_ELEMENTS = 64
 _DATA = 3072
 _SIZES = {"char": 1, "short": 2, "int": 4, "_Bool": 1}
 
@@ -173,6 +173,8 @@ class Layout:
         if shape.tag is not None:
             return f"{shape.tag} {name}"
         match shape.form:
+            case Form.POINTER if not shape.direct:
+                return f"unsigned long {name}"
             case Form.POINTER:
                 assert shape.to is not None
                 return self.declaration(shape.to, f"*{name}")
@@ -188,9 +190,9 @@ class Layout:
         lines: list[str] = []
         done: set[int] = set()
         typedefs = dict(self.known.typedefs)
-        for tag, shape in self.known.tags.items():
+        lines += [f"enum {name} {{ gf_enum_{name} }};" for name in sorted(self.known.enums)]
+        for tag in self.known.tags:
             lines.append(f"{tag};")
-            del tag, shape
         for name, shape in typedefs.items():
             shape = shape.root()
             if shape.form is Form.RECORD and shape.tag == name:

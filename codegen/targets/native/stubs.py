@@ -18,12 +18,13 @@ from codegen.frontend.preprocess import FunctionTokens, Preprocessor
 from codegen.ir.handler import Found
 from codegen.ir.nodes import Function, Global
 from codegen.ir.program import Program, Taken, calls_of, expressions_of
+from codegen.ir.vocabulary import Role
 from codegen.targets import normal
 from codegen.targets.native import infer
 from codegen.targets.native.infer import Form, Known, Shape
 from codegen.targets.native.layout import Layout
 from codegen.targets.native.text import bench_text, include_names
-from codegen.targets.native.words import ROLES, Word, own_row, word_row
+from codegen.targets.native.words import ROLES, Word, counting_names, own_row, word_row
 from codegen.targets.normal import Draws, Kind, draws_for
 from codegen.targets.render import render
 
@@ -35,6 +36,7 @@ _FAULTS = (
     "FAULT_FLAG_RETRY_NOWAIT",
 )
 _ENABLED = re.compile(r"\bIS_(?:ENABLED|BUILTIN|REACHABLE)\s*\(\s*(\w+)\s*\)")
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _FETCHES = ("get_user", "get_kernel_nofault")
 
 
@@ -111,7 +113,7 @@ class _Writer:
         self.trees, self.step_trees = followed_trees, step_trees
         types = dict(program.vocabulary.typenames)
         self.known: Known = infer.infer(
-            followed_trees, step_trees, types, frozenset(program.constants)
+            followed_trees, step_trees, types, frozenset(program.constants), self._may_write
         )
         self.kinds = self._kinds()
         self.fixed = self._fixed()
@@ -129,9 +131,7 @@ class _Writer:
             for f in (*self.functions, *(self.program.functions[n] for n in self.steps))
             if f.source.path == source.path and f.name in own
         }
-        preprocessor = Preprocessor(
-            source, tree, vocabulary.macros, dict(self.program.constants)
-        )
+        preprocessor = Preprocessor(source, tree, vocabulary.macros, dict(self.program.constants))
         streams = preprocessor.run(self.configuration, frozenset(wanted))
         typenames = frozenset(vocabulary.typenames)
         parsed = []
@@ -147,14 +147,17 @@ class _Writer:
 
     # -- what the names hold --
 
+    def _may_write(self, name: str) -> bool:
+        """Whether a call of the word may write what it gets the address of."""
+        if name in self.program.functions:
+            return name not in self.kept and self.program.writes_objects(name)
+        return self.program.role(name) in (None, Role.KERNEL)
+
     def _kinds(self) -> dict[str, Kind]:
         """The names that hold pointers, by their last part."""
         kinds: dict[str, Kind] = {}
-        shapes: list[tuple[str, Shape]] = [*self.known.globals.items(), *self.known.results.items()]
-        for record in (*self.known.tags.values(), *self.known.typedefs.values()):
-            shapes += record.root().members.items()
-        for name, shape in shapes:
-            if shape.root().form is Form.POINTER:
+        for name, shape in infer.reachable(self.known):
+            if shape.form is Form.POINTER:
                 kinds[name] = Kind.POINTER
         for name in self.steps:
             returns = self.program.functions[name].returns
@@ -163,15 +166,14 @@ class _Writer:
             elif returns.pointer:
                 kinds[name] = Kind.POINTER
         for name in self.known.addresses:
-            kinds[name] = Kind.POINTER
+            kinds.setdefault(name, Kind.ADDRESS)
+        kinds |= counting_names(self.functions)
         kinds.pop("current", None)
         return kinds
 
     def _fixed(self) -> dict[str, int]:
         """Numbers for the names that C wants to be constants, no two the same."""
-        used = {
-            e.name for f in self.functions for e in expressions_of(f) if isinstance(e, Global)
-        }
+        used = {e.name for f in self.functions for e in expressions_of(f) if isinstance(e, Global)}
         labels = [n for n in infer.case_labels(self.trees) if n in used]
         return {name: position + 1 for position, name in enumerate(labels)}
 
@@ -179,21 +181,22 @@ class _Writer:
 
     def write(self) -> Sources:
         """Every file of the bench."""
-        includes = self.workdir / "include"
+        # Deep enough that "../kernel/head.h" stays inside.
+        includes = self.workdir / "text" / "of" / "one" / "handler"
         includes.mkdir(parents=True, exist_ok=True)
+        root = self.workdir.resolve()
         for part in self.parts:
             for name in include_names(part.tree):
-                if ".." in Path(name).parts or Path(name).is_absolute():
-                    continue
-                path = includes / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text("")
+                path = (includes / name).resolve()
+                if path.is_relative_to(root):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_text("")
         words = self._words()
         # The numbers of types are handed out while the text is made.
         unit_text = self._unit()
         stubs = self._stubs(words)
         world = self._world()
-        unit = self.workdir / "unit.c"
+        unit = includes / "unit.c"
         (includes / "gf_stubs.h").write_text(stubs, "latin-1")
         unit.write_text(unit_text, "latin-1")
         path = self.workdir / "world.c"
@@ -210,16 +213,15 @@ class _Writer:
             type_ = self.layout.pointee(shape)
             self.words.append(word_row(self.program, self.functions, name, kind, type_))
             ctype = self.program.vocabulary.result_type(name)
-            if shape.root().form is Form.POINTER:
+            if shape.root().form is Form.POINTER and (shape.root().direct or ctype.pointer):
+                shape.root().direct = True
                 ctype_text = self.layout.declaration(shape, "")
             else:
                 ctype_text = infer.scalar_text(ctype) if ctype.bits else "long"
             if self.words[-1].role == "UNKNOWN" and name in written:
                 lines.append(f"#define {name}(...) GF_LVALUE({number}, __VA_ARGS__)")
             elif self.words[-1].role == "UNKNOWN" and any(w in name for w in _FETCHES):
-                lines.append(
-                    f"#define {name}(...) GF_FETCH({ctype_text}, {number}, __VA_ARGS__)"
-                )
+                lines.append(f"#define {name}(...) GF_FETCH({ctype_text}, {number}, __VA_ARGS__)")
             else:
                 lines.append(f"#define {name}(...) GF_CALL({ctype_text}, {number}, __VA_ARGS__)")
         for name in self.steps:
@@ -269,7 +271,7 @@ class _Writer:
                     args.append(f'gf_object("{param.name}", {type_})')
                 else:
                     kind = self.draws.kind(param.name)
-                    args.append(f'gf_symbol("{param.name}", {kind.value})')
+                    args.append(f'gf_parameter("{param.name}", {kind.value})')
             call = f"{name}({', '.join(args)})"
             lines.append(f"\tcase {position}:")
             if function.returns.bits:
@@ -311,6 +313,8 @@ class _Writer:
             empty_strings=strings,
             defines=self._defines(),
             enabled=sorted(enabled.items()),
+            definers=_definers(self.parts),
+            declarers=_declarers(self.parts),
             constants=constants,
             macros=vocabulary.macros.strip(),
             scalars=scalars,
@@ -323,9 +327,7 @@ class _Writer:
 
     def _defines(self) -> list[tuple[str, str]]:
         defines = []
-        used = {
-            e.name for f in self.functions for e in expressions_of(f) if isinstance(e, Global)
-        }
+        used = {e.name for f in self.functions for e in expressions_of(f) if isinstance(e, Global)}
         for name, value in sorted(self.configuration.settings.items()):
             if value is not None:
                 opaque = name in used and not name.startswith("CONFIG_")
@@ -393,14 +395,17 @@ class _Variable:
     type: int
 
 
-def _odd_words(
-    parts: list[_Part], typenames: object
-) -> tuple[list[str], list[str], list[str]]:
+def _odd_words(parts: list[_Part], typenames: object) -> tuple[list[str], list[str], list[str]]:
     """(attributes, attributes with arguments, what stands beside strings) in the texts."""
     blank: set[str] = set()
     called: set[str] = set()
     strings: set[str] = set()
     for part in parts:
+        for word in set(_WORD.findall(part.source.text)):
+            if rewrite.is_attribute(word):
+                blank.add(word)
+            elif rewrite.is_called_attribute(word):
+                called.add(word)
         for stream in part.streams:
             tokens = list(stream.tokens)
             clean = {id(t) for t in rewrite.rewrite(tokens, stream.function.name, frozenset())}
@@ -410,20 +415,47 @@ def _odd_words(
                     continue
                 if _beside_string(tokens, i):
                     strings.add(t.text)
-                elif rewrite.is_attribute(t.text):
-                    blank.add(t.text)
-                elif rewrite.is_called_attribute(t.text):
-                    called.add(t.text)
                 elif t.span.start < stream.function.name_span.start:
                     blank.add(t.text)
     c_words = {"inline", "__inline", "__inline__", "register", "__volatile__", "__extension__"}
-    return sorted(blank - c_words), sorted(called - {"__attribute__", "__attribute"}), sorted(strings)
+    return (
+        sorted(blank - c_words),
+        sorted(called - {"__attribute__", "__attribute"}),
+        sorted(strings),
+    )
+
+
+def _definers(parts: list[_Part]) -> list[str]:
+    """The macros that define a function: `DEFINE_INTERRUPT_HANDLER(do_page_fault)`."""
+    found = set()
+    for part in parts:
+        for stream in part.streams:
+            words = [t.text for t in stream.tokens]
+            where = words.index(stream.function.name)
+            if where > 1 and words[where - 1] == "(":
+                found.add(words[where - 2])
+    return sorted(found)
+
+
+def _declarers(parts: list[_Part]) -> list[str]:
+    """The macros that declare a variable: `static DEFINE_RATELIMIT_STATE(rs, 5 * HZ, 10);`."""
+    found = set()
+    for part in parts:
+        for stream in part.streams:
+            tokens = stream.tokens
+            for before, word, after in zip(tokens, tokens[1:], tokens[2:], strict=False):
+                if (
+                    before.text == "static"
+                    and after.text == "("
+                    and word.kind is TokenKind.WORD
+                    and word.text != stream.function.name
+                ):
+                    found.add(word.text)
+    return sorted(found)
 
 
 def _beside_string(tokens: list[Token], i: int) -> bool:
-    return any(
-        0 <= j < len(tokens) and tokens[j].kind is TokenKind.STRING for j in (i - 1, i + 1)
-    )
+    return any(0 <= j < len(tokens) and tokens[j].kind is TokenKind.STRING for j in (i - 1, i + 1))
 
 
 def _edits(part: _Part) -> dict[Span, str]:

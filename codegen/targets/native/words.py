@@ -6,8 +6,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from codegen.ir.nodes import Assign, Call, Cast, Conditional, Expr, Function, Literal, Local, Text
-from codegen.ir.program import Program, Taken, calls_of, is_signal_code, is_signal_number
+from codegen.ir.nodes import (
+    Assign,
+    Binary,
+    Cast,
+    Conditional,
+    Expr,
+    Function,
+    Global,
+    Index,
+    Literal,
+    Local,
+    PureCall,
+    Text,
+)
+from codegen.ir.program import (
+    Program,
+    Taken,
+    calls_of,
+    expressions_of,
+    is_signal_code,
+    is_signal_number,
+)
 from codegen.ir.vocabulary import Role
 from codegen.targets.normal import Kind
 
@@ -79,7 +99,9 @@ class Word:
     never: bool = False
 
 
-def word_row(program: Program, functions: list[Function], name: str, kind: Kind, type_: int) -> Word:
+def word_row(
+    program: Program, functions: list[Function], name: str, kind: Kind, type_: int
+) -> Word:
     """The row of a word that the file does not define."""
     role = program.role(name)
     if role is None:
@@ -174,6 +196,54 @@ def _names(
             return frozenset()
 
 
+def counting_names(functions: list[Function]) -> dict[str, Kind]:
+    """What counts a shift or an index: C leaves big ones open, or they lead to nowhere."""
+    found: set[str] = set()
+    added: set[str] = set()
+    for function in functions:
+        for expr in expressions_of(function):
+            match expr:
+                case Binary(op="<<" | ">>", right=right):
+                    found |= _counted(functions, function, right, frozenset())
+                case Index(index=index):
+                    found |= _counted(functions, function, index, frozenset())
+                case Binary(op="+" | "-", left=left, right=right) if left.type.pointer:
+                    added |= _counted(functions, function, right, frozenset())
+                case _:
+                    pass
+        for block in function.blocks:
+            for instruction in block.instructions:
+                if isinstance(instruction, Assign) and instruction.target.type.pointer:
+                    value = instruction.value
+                    while isinstance(value, Cast):
+                        value = value.operand
+                    if isinstance(value, Binary) and value.op == "+":
+                        added |= _counted(functions, function, value.right, frozenset())
+    return dict.fromkeys(added, Kind.OFFSET) | dict.fromkeys(found, Kind.SMALL)
+
+
+def _counted(
+    functions: list[Function], function: Function, expr: Expr, seen: frozenset[tuple[str, str]]
+) -> frozenset[str]:
+    """The names of the scenario that an expression's value comes from."""
+    match expr:
+        case Global(name=name) | PureCall(name=name):
+            return frozenset({name})
+        case Cast(operand=operand) | Binary(op="*", left=operand):
+            return _counted(functions, function, operand, seen)
+        case Local(name=name) if (function.name, name) not in seen:
+            seen |= {(function.name, name)}
+            found: frozenset[str] = frozenset()
+            for value, where in _sources(functions, function, name):
+                found |= _counted(functions, where, value, seen)
+            for call in calls_of(function):
+                if call.result is not None and call.result.name == name:
+                    found |= {call.name}
+            return found
+        case _:
+            return frozenset()
+
+
 def _sources(
     functions: list[Function], function: Function, name: str
 ) -> Iterable[tuple[Expr, Function]]:
@@ -191,6 +261,3 @@ def _sources(
                 for call in calls_of(caller):
                     if call.name == function.name and position < len(call.args):
                         yield call.args[position], caller
-
-
-__all__ = ["ROLES", "Call", "Word", "own_row", "word_row"]

@@ -46,14 +46,6 @@ class Simulator:
         show: Callable[[Any], str] = self._module.trace_table
         return show(trace)
 
-    def parse(self, words: Sequence[str]) -> dict[str, int]:
-        """NAME=VALUE words as a scenario. Raises ImpossibleScenario for one that is none."""
-        try:
-            scenario: dict[str, int] = self._module.parse_scenario(list(words), self.constants())
-        except self._module.ScenarioError as error:
-            raise ImpossibleScenario(str(error)) from error
-        return scenario
-
     def constants(self) -> Mapping[str, int]:
         """The names that a scenario's values may use."""
         known: Mapping[str, int] = self._module.CONSTANTS

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A bit of some header in an int and in the register itself is one question. */
+void do_page_fault(struct pt_regs *regs, unsigned long address, unsigned long cause)
+{
+	unsigned int flags = FAULT_FLAG_DEFAULT;
+	struct vm_area_struct *vma;
+	vm_fault_t fault;
+	int code = SEGV_MAPERR;
+	int is_write = regs->status & STATUS_STORE;
+
+	if (user_mode(regs))
+		flags |= FAULT_FLAG_USER;
+again:
+	vma = lock_mm_and_find_vma(current->mm, address, regs);
+	if (!vma)
+		goto outside;
+	code = SEGV_ACCERR;
+	if (is_write)
+		flags |= FAULT_FLAG_WRITE;
+	if ((regs->status & STATUS_STORE) && !(vma->vm_flags & VM_WRITE))
+		goto denied;
+	if (!(regs->status & STATUS_STORE) && !(vma->vm_flags & VM_READ))
+		goto denied;
+	fault = handle_mm_fault(vma, address, flags, regs);
+	if (fault_signal_pending(fault, regs))
+		return;
+	if (fault & VM_FAULT_COMPLETED)
+		return;
+	if (fault & VM_FAULT_RETRY) {
+		flags |= FAULT_FLAG_TRIED;
+		goto again;
+	}
+	mmap_read_unlock(current->mm);
+	if (fault & VM_FAULT_OOM)
+		pagefault_out_of_memory();
+	return;
+denied:
+	mmap_read_unlock(current->mm);
+outside:
+	if (!user_mode(regs)) {
+		die("fault", regs, address);
+		return;
+	}
+	force_sig_fault(SIGSEGV, code, (void __user *)address);
+}

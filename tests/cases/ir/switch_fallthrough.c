@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A switch with fallthrough and without a default: cause 3 needs no bit at all. */
+void do_page_fault(struct pt_regs *regs, unsigned long address, unsigned long cause)
+{
+	unsigned int flags = FAULT_FLAG_DEFAULT;
+	struct vm_area_struct *vma;
+	vm_fault_t fault;
+	int code = SEGV_MAPERR;
+
+	if (user_mode(regs))
+		flags |= FAULT_FLAG_USER;
+again:
+	vma = lock_mm_and_find_vma(current->mm, address, regs);
+	if (!vma)
+		goto outside;
+	code = SEGV_ACCERR;
+	switch (cause) {
+	case 0:
+		flags |= FAULT_FLAG_INSTRUCTION;
+		if (!(vma->vm_flags & VM_EXEC))
+			goto denied;
+		break;
+	case 2:
+		flags |= FAULT_FLAG_WRITE;
+		fallthrough;
+	case 1:
+		if (!(vma->vm_flags & VM_WRITE))
+			goto denied;
+	}
+	fault = handle_mm_fault(vma, address, flags, regs);
+	if (fault_signal_pending(fault, regs))
+		return;
+	if (fault & VM_FAULT_COMPLETED)
+		return;
+	if (fault & VM_FAULT_RETRY) {
+		flags |= FAULT_FLAG_TRIED;
+		goto again;
+	}
+	mmap_read_unlock(current->mm);
+	if (fault & VM_FAULT_OOM)
+		pagefault_out_of_memory();
+	return;
+denied:
+	mmap_read_unlock(current->mm);
+outside:
+	if (!user_mode(regs)) {
+		die("fault", regs, address);
+		return;
+	}
+	force_sig_fault(SIGSEGV, code, (void __user *)address);
+}

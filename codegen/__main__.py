@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codegen import __version__
-from codegen.base.diagnostics import GenfaultError
+from codegen.base.diagnostics import GenfaultError, InternalError
 from codegen.base.progress import progress_for_stderr
 
 if TYPE_CHECKING:
@@ -322,21 +324,48 @@ def diff(
             title = f"{product.listed.path}:{product.listed.line}: {product.listed.function}()"
             click.echo(_paint(title, "title"))
             click.echo(product.report)
-    counts = ", ".join(f"{n} {v}" for v, n in sorted(_verdict_counts(products).items()))
-    click.echo(f"{len(products)} handlers: {counts}")
+    counts = Counter(p.verdict for p in products if p.is_handler)
+    told = ", ".join(f"{n} {verdict}" for verdict, n in sorted(counts.items()))
+    click.echo(f"{counts.total()} handlers: {told}")
     return _report_refusals([p.listed for p in products]) or _verdict_code(products)
 
 
-def _verdict_counts(products: Sequence[Product]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for product in products:
-        counts[product.verdict] = counts.get(product.verdict, 0) + 1
-    return counts
-
-
 def _verdict_code(products: Sequence[Product]) -> int:
-    clean = all(p.verdict in ("EQUAL", "EXPLAINED") for p in products)
+    clean = all(p.verdict in ("EQUAL", "EXPLAINED") for p in products if p.is_handler)
     return CLEAN if clean else FINDINGS
+
+
+@cli.command()
+@_source_options
+@_classes_options
+def check(
+    source: Path | None,
+    archs: Sequence[str],
+    settings: Sequence[str],
+    form: str,
+    jobs: int,
+    accept: Sequence[str],
+    reject: Sequence[str],
+) -> int:
+    """Each handler against the contract of generic_fault(), as findings."""
+    from functools import partial
+
+    from codegen.toolchain import checked
+
+    accepted = _accepted(accept, reject, default=False)
+    request = _request(source, archs, settings, jobs)
+    work = partial(checked, accepted=accepted)
+    products = [p for found in _run(request, work, "checking") for p in found]
+    if form == "json":
+        click.echo(_document(request, "check", [_product_json(p) for p in products]))
+    else:
+        for product in products:
+            if product.report:
+                click.echo(product.report, nl=False)
+        counts = Counter(str(d["class"]) for p in products for d in p.differences)
+        told = ", ".join(f"{n} {cls}" for cls, n in sorted(counts.items())) or "no findings"
+        click.echo(f"{sum(p.is_handler for p in products)} handlers: {told}")
+    return _report_refusals([p.listed for p in products]) or _verdict_code(products)
 
 
 @cli.command()
@@ -436,6 +465,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(UNUSABLE)
     except GenfaultError as error:
         click.echo(f"genfault: {error}", err=True)
+        sys.exit(UNUSABLE)
+    except InternalError as error:
+        click.echo(f"genfault: {error}", err=True)
+        if os.environ.get("GENFAULT_DEBUG"):
+            traceback.print_exception(error)
         sys.exit(UNUSABLE)
     except BrokenPipeError:
         # The reader (head, less) has seen enough.

@@ -43,6 +43,16 @@ class GenfaultError(Exception):
     """Bad usage or unreadable input: one message for the user, exit code 2."""
 
 
+class InternalError(Exception):
+    """A bug of ours met on one file: said with the file's name, the rest of the run is void."""
+
+    def __init__(self, path: str, error: BaseException) -> None:
+        super().__init__(
+            f"{path}: internal error, {type(error).__name__}: {error}; "
+            "this is a bug of genfault (GENFAULT_DEBUG=1 shows where)"
+        )
+
+
 class UnreadableSource(GenfaultError):
     """A SOURCE argument, or a file in it, that cannot be read as C at all."""
 

@@ -2,7 +2,8 @@
 """Finding the handler in a program, by what it does and never by its name.
 
 The handler is the innermost function that contains the retry loop around
-handle_mm_fault() once its helpers are inlined. What surrounds it in the same
+handle_mm_fault() once its helpers are inlined; where nothing is retried, the
+innermost one that takes the lock, looks up the VMA and faults. What surrounds it in the same
 file and uses its result belongs to it (`entries`).
 """
 
@@ -73,11 +74,31 @@ def find(program: Program) -> tuple[Found, ...]:
         if not _is_fault_handler(program, name):
             role = HandlerRole.OTHER
         found.append(_found(program, name, role))
+    if all(f.role is HandlerRole.OTHER for f in found) and (single := _single_pass(program, reaching)):
+        # A kernel without retries, or an architecture that never took them up.
+        handlers += [n for n in single if n not in handlers]
+        roles = (HandlerRole.HANDLER, *(HandlerRole.SECOND for _ in single[1:]))
+        found[:0] = [_found(program, n, r) for n, r in zip(single, roles, strict=True)]
     inside = set().union(*({n} | _callees(program, n) for n in handlers)) if handlers else set()
     for name in sorted(direct - inside, key=lambda n: program.functions[n].span):
         role = HandlerRole.SECOND if handlers else HandlerRole.OTHER
         found.append(_found(program, name, role))
     return tuple(found)
+
+
+def _single_pass(program: Program, reaching: set[str]) -> list[str]:
+    """The innermost fault handlers that lock the mm, look the VMA up and fault once."""
+    dancing = {
+        n
+        for n in reaching
+        if program.roles(n) & {Role.FIND_VMA, Role.FIND_VMA_PREV, Role.LOCK_FIND}
+        and program.roles(n) & {Role.LOCK, Role.SEM_LOCK, Role.TRYLOCK, Role.SEM_TRYLOCK, Role.LOCK_FIND}
+    }
+    innermost = {n for n in dancing if not (_callees(program, n) & dancing - {n})}
+    return sorted(
+        (n for n in innermost if _is_fault_handler(program, n)),
+        key=lambda n: program.functions[n].span,
+    )
 
 
 def _found(program: Program, name: str, role: HandlerRole) -> Found:

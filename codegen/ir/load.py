@@ -209,6 +209,9 @@ def load_unit(
     vocabulary = load()
     tree = parse(source)
     constants = {**enumerators(source.text), **constants}
+    if all(constants.get(n) == v for n, v in vocabulary.constants.items()):
+        # There is no tree that would say.
+        constants |= _default_of(source.text, constants)
     preprocessor = Preprocessor(source, tree, vocabulary.macros, dict(constants))
     loader = _Loader(source, tree, vocabulary, constants, preprocessor)
     if library is not None:
@@ -248,6 +251,19 @@ def load_unit(
     names = sorted({n for group in tested for n in group})
     refusals = tuple(dict.fromkeys(r for v in variants for r in v.refusals))
     return Unit(source, tree, tuple(variants), tuple(names), refusals)
+
+
+def _default_of(text: str, constants: Mapping[str, int]) -> dict[str, int]:
+    """What every fault starts with in a file that spells it out.
+
+    Before FAULT_FLAG_DEFAULT (5.6) that was ALLOW_RETRY and KILLABLE, and
+    nothing was interruptible.
+    """
+    old = ("FAULT_FLAG_ALLOW_RETRY", "FAULT_FLAG_KILLABLE")
+    spelled = set(re.findall(r"\bFAULT_FLAG_\w+", text))
+    if "FAULT_FLAG_DEFAULT" in spelled or not spelled.issuperset(old):
+        return {}
+    return {"FAULT_FLAG_DEFAULT": constants[old[0]] | constants[old[1]]}
 
 
 def _with_fixed(setting: Configuration, fixed: Mapping[str, str | None]) -> Configuration:

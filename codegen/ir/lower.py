@@ -49,7 +49,7 @@ from codegen.ir.nodes import (
     Unary,
 )
 from codegen.ir.types import CType
-from codegen.ir.vocabulary import Vocabulary
+from codegen.ir.vocabulary import Role, Vocabulary
 
 _COMPARISONS = frozenset({"==", "!=", "<", ">", "<=", ">="})
 _LOGICAL = frozenset({"&&", "||"})
@@ -822,6 +822,8 @@ class _Lowering:
         else:
             name = "(*" + _spelled(node.name) + ")"
         args = tuple(self._argument(a) for a in (node.args.exprs if node.args else ()))
+        if name not in self.defined and self.vocabulary.role(name) is Role.FAULT:
+            args = _without_mm(args)
         ctype = self.defined.get(name) or self.vocabulary.result_type(name)
         if name not in self.defined and self.vocabulary.is_reading(name):
             return PureCall(name, args, ctype)
@@ -852,6 +854,16 @@ class _Lowering:
             value = self._value(items[-1])
         self.scopes.pop()
         return value
+
+
+def _without_mm(args: tuple[Expr, ...]) -> tuple[Expr, ...]:
+    """The arguments of handle_mm_fault() as today's order has them: VMA, address, flags.
+
+    Up to 4.7 the mm came first, and the VMA (a pointer, where an address is a
+    number) second (include/linux/mm.h).
+    """
+    old = len(args) == 4 and args[1].type.pointer and not args[3].type.pointer
+    return args[1:] if old else args
 
 
 def _literal_type(number: int, suffix: str, unsigned_allowed: bool) -> CType:

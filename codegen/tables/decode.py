@@ -44,7 +44,7 @@ from codegen.ir.trace import Decision, End, EventKind, Path
 from codegen.tables import cover, decision
 from codegen.tables.cover import Answered, Cube
 from codegen.tables.decision import Leaf, Node, Tree
-from codegen.tables.mode import mode_of, prologue
+from codegen.tables.mode import mode_by_answer, mode_of, prologue
 from codegen.tables.nodes import Access, AccessKind, DecodeRow
 from codegen.tables.questions import Questions
 from codegen.tables.reuse import Recall
@@ -99,7 +99,8 @@ def extract_decode(
     for entry in callers:
         machine = prologue(program, entry, handler, solver, None)
         paths = list(machine.run())
-        mode = modes[entry] = mode_of(machine, paths)
+        mode = mode_of(machine, paths) or mode_by_answer(program, entry, handler, solver)
+        modes[entry] = mode
         if mode is not None:
             machine = prologue(program, entry, handler, solver, mode)
             paths = list(machine.run())
@@ -108,7 +109,9 @@ def extract_decode(
     for entry in entries:
         if entry not in modes:
             machine = prologue(program, entry, handler, solver, None)
-            modes[entry] = mode_of(machine, machine.run())
+            modes[entry] = mode_of(machine, machine.run()) or mode_by_answer(
+                program, entry, handler, solver
+            )
             visited |= machine.visited
     decode = Decode(_side_by_side(tables), modes)
     return recall.keep((entries, callers), program, visited, decode)

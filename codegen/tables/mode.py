@@ -14,7 +14,8 @@ from codegen.ir.machine import Machine
 from codegen.ir.program import Program
 from codegen.ir.solver import PathSolver
 from codegen.ir.terms import Term, arithmetic, integer, negate, truth
-from codegen.ir.trace import End, Path
+from codegen.ir.trace import End, EventKind, Path
+from codegen.ir.vocabulary import Role
 
 
 def find_mode(program: Program, entry: str, handler: str, solver: PathSolver) -> Term | None:
@@ -23,7 +24,7 @@ def find_mode(program: Program, entry: str, handler: str, solver: PathSolver) ->
     Raises ResourceBound where the paths are too many.
     """
     machine = prologue(program, entry, handler, solver, None)
-    return mode_of(machine, machine.run())
+    return mode_of(machine, machine.run()) or mode_by_answer(program, entry, handler, solver)
 
 
 def prologue(
@@ -32,6 +33,38 @@ def prologue(
     """A machine that runs up to the call of handle_mm_fault(), the VMA covering the address."""
     plan = Plan(outcome=Outcome.SUCCESS, stop_at_fault=True)
     return Machine(program, entry, plan, solver, mode, handler)
+
+
+def mode_by_answer(
+    program: Program, entry: str, handler: str, solver: PathSolver
+) -> Term | None:
+    """The mode of a handler that never says FAULT_FLAG_USER and never asks user_mode().
+
+    It is the condition that parts the signal from the exception table where no
+    VMA is found: `if (error_code & ACE_USERMODE) force_sig_info(...)`. None
+    where the handler does ask, or no one condition parts the two. Raises
+    ResourceBound where the paths are too many.
+    """
+    if Role.USER_MODE in program.roles(entry) | program.roles(handler):
+        return None
+    plan = Plan(outcome=Outcome.NO_VMA, passes=1)
+    machine = Machine(program, entry, plan, solver, None, handler)
+    ways: dict[bool, list[dict[Term, bool]]] = {True: [], False: []}
+    for path in machine.run():
+        kinds = {e.kind for e in path.trace}
+        if path.outcome is not Outcome.NO_VMA or (EventKind.KERNEL in kinds) is (
+            EventKind.SIGNAL in kinds
+        ):
+            continue
+        ways[EventKind.SIGNAL in kinds].append({d.condition: d.taken for d in path.decisions})
+    if not ways[True] or not ways[False]:
+        return None
+    for condition, polarity in ways[True][0].items():
+        if all(w.get(condition) is polarity for w in ways[True]) and all(
+            w.get(condition) is (not polarity) for w in ways[False]
+        ):
+            return condition if polarity else negate(condition)
+    return None
 
 
 def mode_of(machine: Machine, paths: Iterable[Path]) -> Term | None:

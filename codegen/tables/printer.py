@@ -256,7 +256,7 @@ def _short_result(result: Result) -> str:
                 return signal
             # The code says which signal it is, unless the handler mixes them.
             short = code.split("_")[0]
-            return short if signal.startswith(family) else f"{signal}.{short}"
+            return short if signal.startswith(family) else f"{signal}.{short[:3]}"
         case ResultKind.KERNEL:
             return "kern"
         case ResultKind.RETURN:

@@ -102,7 +102,7 @@ class Findings:
     def __post_init__(self) -> None:
         self.params = tuple(p.name for p in self.src.program.functions[self.src.entry].params)
         self.entry = self.src.program.functions[self.src.entry]
-        self.constants = self.src.program.constants
+        self.constants = {**self.tgt.program.constants, **self.src.program.constants}
 
     def walk(self, user: bool) -> Walk:
         """A walk over both sides in one mode; what it finds is kept here."""

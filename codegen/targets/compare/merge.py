@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The comparisons of a handler's configurations as one answer.
 
-    EXPLAINED (CONFIG_A)  +  DIFFERS (!CONFIG_A)   ->   DIFFERS, the differences of both
+EXPLAINED (CONFIG_A)  +  DIFFERS (!CONFIG_A)   ->   DIFFERS, the differences of both
 """
 
 from __future__ import annotations
@@ -42,3 +42,17 @@ def combined(comparisons: Sequence[Comparison]) -> Comparison:
         max(c.passes for c in comparisons),
         tuple(dict.fromkeys(n for c in comparisons for n in c.notes)),
     )
+
+
+def findings(
+    found: Sequence[tuple[Difference, ...]], accepted: frozenset[DifferenceClass]
+) -> Comparison:
+    """What `check` found in each configuration, as one comparison with the contract."""
+    judged = []
+    for differences in found:
+        open_ones = any(d.cls not in accepted for d in differences)
+        verdict = Verdict.EQUAL
+        if differences:
+            verdict = Verdict.DIFFERS if open_ones else Verdict.EXPLAINED
+        judged.append(Comparison(verdict, differences, 0, 0))
+    return combined(judged)

@@ -95,3 +95,10 @@ def _event_json(event: ConcreteEvent) -> dict[str, Any]:
 
 def _short(number: int) -> str:
     return str(number) if number < 10 else f"{number:#x}"
+
+
+def findings_text(path: str, function: str, c: Comparison) -> str:
+    """What `check` found, one line each as compilers print them; empty where nothing was."""
+    return "".join(
+        f"{path}:{d.line}: {function}(): {d.cls}: {d.explanation}\n" for d in c.differences
+    )

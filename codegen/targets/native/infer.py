@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from codegen.base.spans import Span
 from codegen.frontend.nodes import ParsedFunction
 from codegen.frontend.rewrite import SAME_WORD
 from codegen.frontend.syntax import c_ast
@@ -71,6 +72,7 @@ class Known:
     returns: Mapping[str, Shape]
     addresses: frozenset[str]
     enums: frozenset[str]
+    edits: Mapping[str, Mapping[Span, str]]
 
 
 def reachable(known: Known) -> Iterator[tuple[str, Shape]]:
@@ -143,6 +145,7 @@ def infer(
         run.returns,
         frozenset(run.addresses),
         frozenset(run.enums),
+        run.edits,
     )
 
 
@@ -163,6 +166,8 @@ class _Inference:
         self.returns: dict[str, Shape] = {}
         self.addresses: set[str] = set()
         self.enums: set[str] = set()
+        self.edits: dict[str, dict[Span, str]] = {}
+        self.parsed: ParsedFunction | None = None
         self.writers = writers
         self.scopes: list[dict[str, Shape]] = []
         self.here: Shape = Shape()
@@ -195,6 +200,7 @@ class _Inference:
     def function(self, function: ParsedFunction) -> None:
         """Learns from a function's body."""
         self.scopes = [dict(self.params[function.name])]
+        self.parsed = function
         self.here = self.returns[function.name]
         self._statement(function.tree.body)
 
@@ -295,6 +301,23 @@ class _Inference:
             return Shape()
         return record.members.setdefault(name, Shape())
 
+    # -- records as a whole --
+
+    def _whole(self, node: Any, shape: Shape, *, address: bool = False) -> None:
+        """A record that is handed on as a whole is one word in the program, its first."""
+        if shape.root().form is not Form.RECORD or not isinstance(node, (c_ast.ID, c_ast.StructRef)):
+            return
+        assert self.parsed is not None
+        last = node.field if isinstance(node, c_ast.StructRef) else node
+        first_token = self.parsed.tokens[self.parsed.index(node.coord)]
+        last_token = self.parsed.tokens[self.parsed.index(last.coord)]
+        if first_token.expanded or last_token.expanded:
+            return
+        span = Span(first_token.span.start, last_token.span.end)
+        text = _spelled(node)
+        whole = f"&{text}" if address and isinstance(node, c_ast.ID) else f"*(gf_word *)&{text}"
+        self.edits.setdefault(self.parsed.name, {})[span] = whole
+
     # -- statements and expressions --
 
     def _statement(self, node: Any) -> None:
@@ -370,6 +393,8 @@ class _Inference:
                 target, value = self._value(node.lvalue), self._value(node.rvalue)
                 if node.op == "=":
                     self._unify(target, value)
+                    self._whole(node.lvalue, target)
+                    self._whole(node.rvalue, value)
                 return target
             case c_ast.FuncCall():
                 return self._call(node)
@@ -460,7 +485,15 @@ class _Inference:
             for (_, param), arg in zip(self.params[name], args, strict=False):
                 self._unify(param, arg)
             return self.returns[name]
+        for arg, shape in zip(node.args.exprs if node.args else (), args, strict=False):
+            self._whole(arg, shape, address=True)
         return self.results.setdefault(name, Shape())
+
+
+def _spelled(node: Any) -> str:
+    if isinstance(node, c_ast.StructRef):
+        return f"{_spelled(node.name)}{node.type}{node.field.name}"
+    return str(node.name) if isinstance(node, c_ast.ID) else "?"
 
 
 def _is_expression(node: Any) -> bool:

@@ -110,7 +110,7 @@ class Layout:
         shape = shape.root()
         match shape.form:
             case Form.RECORD:
-                out = [Leaf(offset, WORD, Kind.ZERO, 0, text, record=True)] if text else []
+                out = [Leaf(offset, WORD, Kind.WORD, 0, text, record=True)] if text else []
                 offset += WORD
                 for name, member in shape.members.items():
                     inner = f"{text}.{name}" if text else name

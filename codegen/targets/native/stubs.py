@@ -241,7 +241,10 @@ class _Writer:
     def _body(self, name: str) -> str:
         """The body of a function that is one step."""
         number = next(i for i, w in enumerate(self.words) if w.name == name)
-        args = ", ".join(n for n, _ in self.known.params[name])
+        args = ", ".join(
+            f"&{n}" if shape.root().form is Form.RECORD else n
+            for n, shape in self.known.params[name]
+        )
         call = f"GF_CALL(gf_word, {number}{', ' if args else ''}{args})"
         void = self.known.returns[name].root().form is Form.VOID
         return f"{call};" if void else f"return {call};"
@@ -251,7 +254,7 @@ class _Writer:
         pieces = ['#include "gf_stubs.h"\n']
         bodies = {p.name: self._body(p.name) for p in self.step_trees}
         for part in reversed(self.parts[:-1]):
-            edits = _edits(part)
+            edits = _edits(part, self.known, self.kept)
             text = bench_text(part.source, part.tree, self.kept, bodies, edits)
             pieces += [f'#line 1 "{part.source.path}"\n', text]
         pieces.append('#line 1 "bench"\n')
@@ -265,20 +268,29 @@ class _Writer:
             function = self.program.functions[name]
             shapes = dict(self.known.params[name])
             args = []
+            before: list[str] = []
             for param in function.params:
-                if param.type.pointer or param.type.record:
-                    type_ = self.layout.pointee(shapes.get(param.name, Shape()))
+                shape = shapes.get(param.name, Shape())
+                if shape.root().form is Form.RECORD:
+                    made = f"gf_{param.name}"
+                    type_ = self.layout.number(shape)
+                    before.append(f"\t\t{self.layout.declaration(shape, made)} = {{}};")
+                    word = f'(gf_word)gf_object("{param.name}", {type_})'
+                    before.append(f"\t\t*(gf_word *)&{made} = {word};")
+                    args.append(made)
+                elif param.type.pointer or param.type.record:
+                    type_ = self.layout.pointee(shape)
                     args.append(f'gf_object("{param.name}", {type_})')
                 else:
                     kind = self.draws.kind(param.name)
                     args.append(f'gf_parameter("{param.name}", {kind.value})')
             call = f"{name}({', '.join(args)})"
-            lines.append(f"\tcase {position}:")
+            lines += [f"\tcase {position}: {{", *before]
             if function.returns.bits:
                 lines.append(f"\t\tgf_returned(0, (gf_word){call});")
             else:
                 lines += [f"\t\t{call};", "\t\tgf_returned(1, 0);"]
-            lines.append("\t\tbreak;")
+            lines += ["\t\tbreak;", "\t}"]
             bits.append(str(function.returns.bits or 64))
         lines += ["\t}", "}", f"const unsigned int gf_bits[] = {{ {', '.join(bits)} }};"]
         return "\n".join(lines) + "\n"
@@ -458,6 +470,19 @@ def _beside_string(tokens: list[Token], i: int) -> bool:
     return any(0 <= j < len(tokens) and tokens[j].kind is TokenKind.STRING for j in (i - 1, i + 1))
 
 
-def _edits(part: _Part) -> dict[Span, str]:
+_TYPE_ARGUMENT = re.compile(r"(,\s*)((?:struct|union|enum)\s+\w+(?:\s*\*)*)(?=\s*[,)])")
+
+
+def _edits(part: _Part, known: Known, kept: frozenset[str]) -> dict[Span, str]:
     """What the host's compiler cannot read, in the words that the program's reader uses."""
-    return {}
+    edits: dict[Span, str] = {}
+    for function in part.tree.functions:
+        if function.name not in kept:
+            continue
+        edits |= known.edits.get(function.name, {})
+        body = part.source.slice(function.body)
+        for match in _TYPE_ARGUMENT.finditer(body):
+            start = function.body.start
+            span = Span(start + match.start(2), start + match.end(2))
+            edits[span] = f'"{match.group(2)}"'
+    return edits

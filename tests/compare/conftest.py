@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Handlers as sides of a comparison: the bundled snippets, edited or not, and real trees."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from codegen.base.resources import data_dir
+from codegen.base.spans import SourceText
+from codegen.frontend.constants import merge, tree_constants
+from codegen.ir.handler import HandlerRole
+from codegen.ir.load import load_unit
+from codegen.ir.solver import PathSolver
+from codegen.ir.vocabulary import load
+from codegen.tables.mode import find_mode
+from codegen.targets.compare.nodes import Side
+
+Edit = tuple[str, str]
+Snippet = Callable[..., Side]
+
+
+def sides_of(
+    source: SourceText, constants: Mapping[str, int], library: SourceText | None = None
+) -> list[Side]:
+    """Each entry of the handler in each variant of a file."""
+    sides = []
+    for variant in load_unit(source, constants, library=library).variants:
+        for found in variant.found:
+            if found.role is not HandlerRole.HANDLER:
+                continue
+            for entry in found.entries:
+                mode = find_mode(variant.program, entry, found.function, PathSolver())
+                sides.append(Side(variant.program, entry, mode, source.path))
+    return sides
+
+
+def edited(text: str, edits: tuple[Edit, ...]) -> str:
+    """The text with each edit made once; an edit without a place is a mistake of the test."""
+    for before, after in edits:
+        assert before in text, before
+        text = text.replace(before, after, 1)
+    return text
+
+
+@pytest.fixture(scope="session")
+def snippet() -> Snippet:
+    """`snippet("arc", (before, after), ...)`: the snippet's handler, with edits made to its text."""
+
+    def make(name: str, *edits: Edit) -> Side:
+        text = (data_dir("kernel_snippets") / f"{name}.c").read_text("utf-8")
+        source = SourceText(f"{name}.c", edited(text, edits))
+        return sides_of(source, load().constants)[0]
+
+    return make
+
+
+def tree_sides(tree: Path) -> Iterator[tuple[str, Side]]:
+    """(architecture, side) for the first variant of every handler of a kernel tree."""
+    constants = merge(load().constants, tree_constants(tree))
+    for pattern in ("arch/*/mm/*fault*.c", "arch/um/kernel/trap.c"):
+        for path in sorted(tree.glob(pattern)):
+            data = path.read_bytes()
+            if b"handle_mm_fault" not in data:
+                continue
+            arch = path.relative_to(tree).parts[1]
+            if path.stem.rpartition("_")[2].isdigit():
+                arch += path.stem.rpartition("_")[2]
+            source = SourceText.from_bytes(str(path.relative_to(tree)), data)
+            for side in sides_of(source, constants)[:1]:
+                yield arch, side

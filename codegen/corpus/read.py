@@ -8,7 +8,7 @@ from pathlib import Path
 from codegen.base.diagnostics import UnreadableSource
 from codegen.base.spans import SourceText
 
-FAULT_WORD = b"handle_mm_fault"
+FAULT_WORDS = (b"handle_mm_fault", b"generic_fault")
 """The mm's entry point (mm/memory.c): a file without it has no fault path."""
 
 MOST_BYTES = 4 << 20
@@ -44,7 +44,7 @@ def read_c(path: Path, name: str, shown: str) -> SourceText:
         raise UnreadableSource(shown, f"not C: a C file's name ends in {', '.join(_SUFFIXES)}")
     if b"{" not in data:
         raise UnreadableSource(shown, "not C: there is no function body in it")
-    if FAULT_WORD not in data:
+    if not any(word in data for word in FAULT_WORDS):
         raise UnreadableSource(shown, "no fault path: nothing calls handle_mm_fault()")
     return SourceText.from_bytes(name, data)
 

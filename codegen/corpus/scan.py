@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from codegen.base.diagnostics import UnreadableSource
-from codegen.corpus.read import FAULT_WORD, MOST_BYTES, unreadable
+from codegen.corpus.read import FAULT_WORDS, MOST_BYTES, unreadable
 
 _MOST_ENTRIES = 100_000
 """A folder with more below it (a home folder, `/`) was not meant."""
@@ -49,7 +49,9 @@ def c_files_below(folder: Path) -> Iterator[Path]:
 
 
 def mentions_fault(path: Path) -> bool:
-    """Whether the file's bytes hold `handle_mm_fault` anywhere, comments included.
+    """Whether the file's bytes hold `handle_mm_fault`, or the helper's name, anywhere.
+
+    Comments count: a candidate is read again by those who know C.
 
     Raises UnreadableSource when the file cannot be read.
     """
@@ -60,9 +62,10 @@ def mentions_fault(path: Path) -> bool:
             if not stat.S_ISREG(status.st_mode):
                 return False
             if status.st_size <= MOST_BYTES:
-                return FAULT_WORD in os.read(descriptor, status.st_size)
+                content = os.read(descriptor, status.st_size)
+                return any(word in content for word in FAULT_WORDS)
             with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as view:
-                return view.find(FAULT_WORD) >= 0
+                return any(view.find(word) >= 0 for word in FAULT_WORDS)
         finally:
             os.close(descriptor)
     except OSError as error:

@@ -25,6 +25,10 @@ from codegen.ir.program import (
 from codegen.ir.vocabulary import Role
 
 
+SHARED_HELPER = "generic_fault"
+"""What a converted handler calls instead of doing the dance itself (the seed mail's name)."""
+
+
 class HandlerRole(StrEnum):
     """What a user of handle_mm_fault() is; the JSON contract's words."""
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from codegen.base.diagnostics import Refusal, RefusalCode
 from codegen.frontend.nodes import Configuration
-from codegen.ir.handler import Dialect, Found, HandlerRole
+from codegen.csyntax.identifiers import uses_of
+from codegen.ir.handler import SHARED_HELPER, Dialect, Found, HandlerRole
 from codegen.ir.load import Unit, Variant
 from codegen.ir.printer import term_text
 from codegen.ir.solver import PathSolver, ResourceBound
@@ -49,12 +50,38 @@ def list_handlers(unit: Unit, arch: str | None) -> tuple[HandlerTables, ...]:
                 refusals=unit.refusals if role is HandlerRole.HANDLER else (),
             )
         )
-    if any(h.role is HandlerRole.HANDLER for h in out) or not unit.refusals:
+    if any(h.role is HandlerRole.HANDLER for h in out):
+        return tuple(out)
+    if (converted := _already_converted(unit, arch)) is not None:
+        return (converted, *out)
+    if not unit.refusals:
         return tuple(out)
     if out:
         # What could not be read may be what makes one of these a handler.
         return tuple(replace(h, refusals=unit.refusals) for h in out)
     return (_unread(unit, arch),)
+
+
+def _already_converted(unit: Unit, arch: str | None) -> HandlerTables | None:
+    """The entry of a handler that calls the helper: there is no dance left to read."""
+    for function in unit.tree.functions:
+        if function.name != SHARED_HELPER and uses_of(unit.tree, SHARED_HELPER, function.body):
+            line = unit.source.line(function.name_span.start)
+            reason = f"the handler calls {SHARED_HELPER}() already"
+            refusal = Refusal(
+                RefusalCode.CONVERTED, reason, function.name, unit.source.path, line
+            )
+            return HandlerTables(
+                arch,
+                HandlerRole.HANDLER,
+                unit.source.path,
+                function.name,
+                line,
+                Dialect.LOCK_MM_AND_FIND_VMA,
+                (),
+                refusals=(refusal,),
+            )
+    return None
 
 
 def _unread(unit: Unit, arch: str | None) -> HandlerTables:

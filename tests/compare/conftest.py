@@ -45,7 +45,7 @@ def edited(text: str, edits: tuple[Edit, ...]) -> str:
 
 @pytest.fixture(scope="session")
 def snippet() -> Snippet:
-    """`snippet("arc", (before, after), ...)`: the snippet's handler, with edits made to its text."""
+    """`snippet("arc", (before, after), ...)`: the snippet's handler, its text edited."""
 
     def make(name: str, *edits: Edit) -> Side:
         text = (data_dir("kernel_snippets") / f"{name}.c").read_text("utf-8")

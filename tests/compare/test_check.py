@@ -44,9 +44,9 @@ def test_a_repaired_livelock_is_none(snippet: Snippet) -> None:
     repaired = snippet(
         "hexagon",
         (
-            "if (fault_signal_pending(outcome, regs))\n		return;",
-            "if (fault_signal_pending(outcome, regs)) {\n		if (!user_mode(regs))\n"
-            "			goto kernel;\n		return;\n	}",
+            "if (fault_signal_pending(outcome, regs))\n\t\treturn;",
+            "if (fault_signal_pending(outcome, regs)) {\n\t\tif (!user_mode(regs))\n"
+            "\t\t\tgoto kernel;\n\t\treturn;\n\t}",
         ),
     )
     before, after = classes(check(snippet("hexagon"))), classes(check(repaired))
@@ -57,20 +57,20 @@ def test_a_repaired_livelock_is_none(snippet: Snippet) -> None:
 @pytest.mark.parametrize(
     ("edit", "cls", "mode"),
     [
-        (("	mmap_read_unlock(mm);\nunlocked:", "unlocked:"), "lock-balance", "user"),
+        (("\tmmap_read_unlock(mm);\nunlocked:", "unlocked:"), "lock-balance", "user"),
         (("flags |= FAULT_FLAG_USER;", ";"), "flag-loss", "user"),
         (
-            ("	if (!user_mode(regs))\n		goto no_context;\n	if (fault & VM_FAULT_OOM)",
-             "	if (fault & VM_FAULT_OOM)"),
+            ("\tif (!user_mode(regs))\n\t\tgoto no_context;\n\tif (fault & VM_FAULT_OOM)",
+             "\tif (fault & VM_FAULT_OOM)"),
             "kernel-mode-signal",
             "kernel",
         ),
         (
-            ("again:\n", "again:\n	perf_sw_event(PERF_COUNT_SW_PAGE_FAULTS, 1, regs, address);\n"),
+            ("again:\n", "again:\n\tperf_sw_event(PERF_COUNT_SW_PAGE_FAULTS, 1, regs, address);\n"),
             "accounting",
             "user",
         ),
-        (("	signo = SIGSEGV;\n", "	BUG_ON(fault & VM_FAULT_HWPOISON);\n	signo = SIGSEGV;\n"),
+        (("\tsigno = SIGSEGV;\n", "\tBUG_ON(fault & VM_FAULT_HWPOISON);\n\tsigno = SIGSEGV;\n"),
          "missing-case", "user"),
     ],
 )  # fmt: skip

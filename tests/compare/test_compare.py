@@ -21,7 +21,7 @@ from codegen.targets.compare.nodes import (
 from codegen.targets.compare.printer import comparison_json, comparison_text
 from codegen.targets.compare.scenario import agree, replay
 
-from .conftest import Edit, Snippet, edited, sides_of, tree_sides
+from .conftest import Edit, Snippet, edited, tree_sides
 
 SNIPPETS = sorted(p.stem for p in data_dir("kernel_snippets").glob("*.c"))
 PER_VMA_LOCK = MmApi(
@@ -31,57 +31,7 @@ PER_VMA_LOCK = MmApi(
     exception_ip=True,
 )
 
-CONVERTED = """
-#define GFAULT_DONE 0
-#define GFAULT_FOAD 1
-#define GFAULT_KERN 2
-#define GFAULT_MAPERR 3
-#define GFAULT_ACCERR 4
-#define GFAULT_SIGSEGV 5
-#define GFAULT_SIGBUS 6
-#define GFAULT_POISON 256
-
-void do_page_fault(unsigned long address, struct pt_regs *regs)
-{
-	struct task_struct *tsk = current;
-	unsigned int flags = FAULT_FLAG_DEFAULT;
-	unsigned long mask = VM_READ;
-	unsigned int res;
-
-	if (!user_mode(regs) && address >= VMALLOC_START) {
-		if (likely(!borrow_kernel_pgd(address)))
-			return;
-		goto no_context;
-	}
-	if (!tsk->mm || faulthandler_disabled())
-		goto no_context;
-	if (regs->ecr_cause & ECR_C_PROTV_STORE) {
-		flags |= FAULT_FLAG_WRITE;
-		mask = VM_WRITE;
-	} else if (regs->ecr_vec == ECR_V_PROTV &&
-		   regs->ecr_cause == ECR_C_PROTV_INST_FETCH) {
-		mask = VM_EXEC;
-	}
-	if (user_mode(regs))
-		flags |= FAULT_FLAG_USER;
-
-	res = generic_fault(address, flags, mask, regs);
-	if (res == GFAULT_DONE || res == GFAULT_FOAD)
-		return;
-	if (res == GFAULT_KERN) {
-no_context:
-		if (!fixup_exception(regs))
-			die("Oops", regs, address);
-		return;
-	}
-	tsk->thread.fault_address = address;
-	if (res == GFAULT_SIGBUS)
-		force_sig_fault(SIGBUS, BUS_ADRERR, (void __user *)address);
-	else
-		force_sig_fault(SIGSEGV, res == GFAULT_ACCERR ? SEGV_ACCERR : SEGV_MAPERR,
-				(void __user *)address);
-}
-"""
+CASES = Path(__file__).parent.parent / "cases/compare"
 
 
 def converted_arc(
@@ -90,8 +40,9 @@ def converted_arc(
     """The arc snippet as a conversion would have it, the helper's text beside it."""
     text = (data_dir("kernel_snippets") / "arc.c").read_text("utf-8")
     prologue = text[: text.index("void do_page_fault")]
-    values = CONVERTED[: CONVERTED.index("void do_page_fault")]
-    source = SourceText("arc.c", edited(prologue + CONVERTED, edits))
+    values = (CASES / "results.h").read_text("utf-8")
+    after = (CASES / "arc_converted.c").read_text("utf-8")
+    source = SourceText("arc.c", edited(values + prologue + after, edits))
     library = SourceText("mm/generic_fault.c", values + edited(render_helper(api).c, helper))
     return sides_of_entry(source, library)
 
@@ -130,21 +81,22 @@ def test_a_handler_is_equal_to_itself(name: str, snippet: Snippet) -> None:
             "arc",
             (
                 (
-                    "	if (store)\n		flags |= FAULT_FLAG_WRITE;\n"
-                    "	if (user_mode(regs))\n		flags |= FAULT_FLAG_USER;\n",
-                    "	if (user_mode(regs))\n		flags |= FAULT_FLAG_USER;\n"
-                    "	if (store)\n		flags |= FAULT_FLAG_WRITE;\n",
+                    "\tif (store)\n\t\tflags |= FAULT_FLAG_WRITE;\n"
+                    "\tif (user_mode(regs))\n\t\tflags |= FAULT_FLAG_USER;\n",
+                    "\tif (user_mode(regs))\n\t\tflags |= FAULT_FLAG_USER;\n"
+                    "\tif (store)\n\t\tflags |= FAULT_FLAG_WRITE;\n",
                 ),
             ),
         ),
         ("arc", (("if (!(vma->vm_flags & mask))", "if ((vma->vm_flags & mask) == 0)"),)),
         ("arc", (("store ? VM_WRITE : VM_READ;", "VM_READ + store;"),)),
-        ("arc", (("unsigned long address, struct pt_regs *regs)\n{\n	struct task",
-                  "unsigned long addr, struct pt_regs *r)\n{\n	unsigned long address = addr;\n"
-                  "	struct pt_regs *regs = r;\n	struct task"),)),
-        ("arc", (("	if (!(vma->vm_flags & mask)) {", "	might_sleep();\n	if (!(vma->vm_flags & mask)) {"),)),
-        ("arc", (("	tsk->thread.fault_address = address;\n",
-                  "	tsk->thread.fault_address = 0;\n	tsk->thread.fault_address = address;\n"),)),
+        ("arc", (("unsigned long address, struct pt_regs *regs)\n{\n\tstruct task",
+                  "unsigned long addr, struct pt_regs *r)\n{\n\tunsigned long address = addr;\n"
+                  "\tstruct pt_regs *regs = r;\n\tstruct task"),)),
+        ("arc", (("\tif (!(vma->vm_flags & mask)) {",
+                  "\tmight_sleep();\n\tif (!(vma->vm_flags & mask)) {"),)),
+        ("arc", (("\ttsk->thread.fault_address = address;\n",
+                  "\ttsk->thread.fault_address = 0;\n\ttsk->thread.fault_address = address;\n"),)),
     ],
 )  # fmt: skip
 def test_the_same_said_otherwise_is_equal(
@@ -154,12 +106,12 @@ def test_the_same_said_otherwise_is_equal(
     assert result.verdict is Verdict.EQUAL, comparison_text(result)
 
 
-UNLOCK = "	mmap_read_unlock(mm);\nunlocked:"
-PERF = "	perf_sw_event(PERF_COUNT_SW_PAGE_FAULTS, 1, regs, address);\n"
+UNLOCK = "\tmmap_read_unlock(mm);\nunlocked:"
+PERF = "\tperf_sw_event(PERF_COUNT_SW_PAGE_FAULTS, 1, regs, address);\n"
 MUTANTS: dict[str, tuple[str, Edit, DifferenceClass]] = {
     "double unlock": (
         "arc",
-        (UNLOCK, "	mmap_read_unlock(mm);\n" + UNLOCK),
+        (UNLOCK, "\tmmap_read_unlock(mm);\n" + UNLOCK),
         DifferenceClass.OTHER,
     ),
     "missing unlock": ("arc", (UNLOCK, "unlocked:"), DifferenceClass.OTHER),
@@ -205,7 +157,8 @@ MUTANTS: dict[str, tuple[str, Edit, DifferenceClass]] = {
     ),
     "livelock": (
         "arc",
-        ("		if (user_mode(regs))\n			return;\n		goto no_context;", "		return;"),
+        ("\t\tif (user_mode(regs))\n\t\t\treturn;\n\t\tgoto no_context;",
+         "\t\treturn;"),
         DifferenceClass.OTHER,
     ),
     "dropped early exit": (
@@ -216,19 +169,21 @@ MUTANTS: dict[str, tuple[str, Edit, DifferenceClass]] = {
     "OOM before KERN": (
         "arc",
         (
-            "	if (!user_mode(regs))\n		goto no_context;\n	if (fault & VM_FAULT_OOM)\n		goto oom;",
-            "	if (fault & VM_FAULT_OOM)\n		goto oom;\n	if (!user_mode(regs))\n		goto no_context;",
+            "\tif (!user_mode(regs))\n\t\tgoto no_context;\n"
+            "\tif (fault & VM_FAULT_OOM)\n\t\tgoto oom;",
+            "\tif (fault & VM_FAULT_OOM)\n\t\tgoto oom;\n"
+            "\tif (!user_mode(regs))\n\t\tgoto no_context;",
         ),
         DifferenceClass.OTHER,
     ),
     "lost thread field": (
         "arc",
-        ("	tsk->thread.fault_address = address;\n", ""),
+        ("\ttsk->thread.fault_address = address;\n", ""),
         DifferenceClass.OTHER,
     ),
     "completed ignored": (
         "arc",
-        ("	if (fault & VM_FAULT_COMPLETED)\n		return;\n", ""),
+        ("\tif (fault & VM_FAULT_COMPLETED)\n\t\treturn;\n", ""),
         DifferenceClass.OTHER,
     ),
     "wider mask": (
@@ -244,7 +199,8 @@ MUTANTS: dict[str, tuple[str, Edit, DifferenceClass]] = {
     ),
     "new BUG": (
         "arc",
-        ("	signo = SIGSEGV;\n", "	if (fault & VM_FAULT_HWPOISON)\n		BUG();\n	signo = SIGSEGV;\n"),
+        ("\tsigno = SIGSEGV;\n",
+         "\tif (fault & VM_FAULT_HWPOISON)\n\t\tBUG();\n\tsigno = SIGSEGV;\n"),
         DifferenceClass.OTHER,
     ),
     "wrong shift": (
@@ -271,16 +227,16 @@ IMPROVED: dict[str, tuple[str, tuple[Edit, ...], DifferenceClass]] = {
         "hexagon",
         (
             (
-                "if (fault_signal_pending(outcome, regs))\n		return;",
-                "if (fault_signal_pending(outcome, regs)) {\n		if (!user_mode(regs))\n"
-                "			goto kernel;\n		return;\n	}",
+                "if (fault_signal_pending(outcome, regs))\n\t\treturn;",
+                "if (fault_signal_pending(outcome, regs)) {\n\t\tif (!user_mode(regs))\n"
+                "\t\t\tgoto kernel;\n\t\treturn;\n\t}",
             ),
         ),
         DifferenceClass.UACCESS_LIVELOCK,
     ),
     "the stale fault": (
         "arc",
-        (("again:\n", "again:\n	fault = VM_FAULT_SIGSEGV;\n"),),
+        (("again:\n", "again:\n\tfault = VM_FAULT_SIGSEGV;\n"),),
         DifferenceClass.STALE_OUTCOME,
     ),
     "the text of the oops": (
@@ -332,23 +288,24 @@ def test_a_conversion_gains_the_fast_path(snippet: Snippet) -> None:
 
 HELPER_MUTANTS: dict[str, Edit] = {
     "missing unlock": (
-        "		mmap_read_unlock(mm);\n		return flags & FAULT_FLAG_USER ? GFAULT_ACCERR",
-        "		return flags & FAULT_FLAG_USER ? GFAULT_ACCERR",
+        "\t\tmmap_read_unlock(mm);\n\t\treturn flags & FAULT_FLAG_USER ? GFAULT_ACCERR",
+        "\t\treturn flags & FAULT_FLAG_USER ? GFAULT_ACCERR",
     ),
     "perf dropped": (PERF, ""),
     "OOM before KERN": (
-        "	if (!(flags & FAULT_FLAG_USER))\n		return GFAULT_KERN;\n\n	if (fault & VM_FAULT_OOM) {",
-        "	if (fault & VM_FAULT_OOM) {",
+        "\tif (!(flags & FAULT_FLAG_USER))\n\t\treturn GFAULT_KERN;\n\n"
+        "\tif (fault & VM_FAULT_OOM) {",
+        "\tif (fault & VM_FAULT_OOM) {",
     ),
     "fatal for plain": (
-        "			if (signal_pending(current))",
-        "			if (fatal_signal_pending(current))",
+        "\t\t\tif (signal_pending(current))",
+        "\t\t\tif (fatal_signal_pending(current))",
     ),
     "lost TRIED": ("flags |= FAULT_FLAG_TRIED;", ""),
     "MAPERR for ACCERR": ("GFAULT_ACCERR : GFAULT_KERN", "GFAULT_MAPERR : GFAULT_KERN"),
     "livelock": (
-        "fatal_signal_pending(current)) {\n			return GFAULT_KERN;",
-        "fatal_signal_pending(current)) {\n			return GFAULT_DONE;",
+        "fatal_signal_pending(current)) {\n\t\t\treturn GFAULT_KERN;",
+        "fatal_signal_pending(current)) {\n\t\t\treturn GFAULT_DONE;",
     ),
 }
 
@@ -364,7 +321,7 @@ def test_a_wrong_in_the_helper_is_seen(mutant: str, snippet: Snippet) -> None:
 
 def test_a_leak_on_the_fast_path_is_seen(snippet: Snippet) -> None:
     edit = (
-        "			vma_end_read(vma);\n			count_vm_vma_lock_event(VMA_LOCK_SUCCESS);\n",
+        "\t\t\tvma_end_read(vma);\n\t\t\tcount_vm_vma_lock_event(VMA_LOCK_SUCCESS);\n",
         "",
     )
     results = [

@@ -7,6 +7,8 @@ MmApi(dialect=find_vma, completed=True, …)  --render_helper-->  HelperText
 from dataclasses import dataclass
 from enum import StrEnum
 
+from codegen.ir.handler import SHARED_HELPER
+
 
 class MmDialect(StrEnum):
     """How a tree locks the mm and finds the VMA; the values are part of the JSON contract."""
@@ -32,7 +34,7 @@ class HelperResult(StrEnum):
     POISON = "GFAULT_POISON"
 
 
-HELPER_FUNCTION = "generic_fault"
+HELPER_FUNCTION = SHARED_HELPER
 """The helper's name in C."""
 
 HELPER_C = "mm/generic_fault.c"

@@ -127,13 +127,16 @@ class _Checker:
         self.counted, self.danced = False, None
         survey = Survey(self.world(), self.solver, self._look)
         survey.run()
-        if not self.counted and self.danced is not None:
-            self._keep(self.danced)
+        self._keep_uncounted()
         for kept in self.found.values():
             self._settle(survey, kept)
         self._stale(survey)
         if self.has_fast:
             self._fast_and_slow()
+
+    def _keep_uncounted(self) -> None:
+        if not self.counted and self.danced is not None:
+            self._keep(self.danced)
 
     # -- one way ---------------------------------------------------------------------
 
@@ -302,11 +305,7 @@ class _Checker:
         for ending in islice(walk.src.endings(finding.halt, facts), 1):
             scenario = self.scenario(ending)
             run = replay(self.side, (), scenario)
-            if (
-                run is None
-                or run.halt.end is not finding.halt.end
-                and (finding.halt.end not in (End.STOP, End.RETRY))
-            ):
+            if run is None or finding.halt.end not in (run.halt.end, End.STOP, End.RETRY):
                 continue
             return Difference(
                 finding.cls,

@@ -159,7 +159,7 @@ def stale_outcome(case: Case) -> bool:
 
     tgt itself carries nothing over: it does the same in both passes.
     """
-    if case.passes < 2 or not case.tgt.steps and case.tgt.halt.end is End.STOP:
+    if case.passes < 2 or (not case.tgt.steps and case.tgt.halt.end is End.STOP):
         return False
     runs = case.fresh()
     if runs is None:

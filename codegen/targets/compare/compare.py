@@ -193,10 +193,9 @@ class Findings:
         """The facts of ways that lead to the parting, a few; none if no way does."""
         base = len(parting.joint.facts)
         own = (*parting.facts[base:], parting.condition)
-        tried = met = 0
-        for history in parting.joint.histories():
-            tried += 1
-            if tried > MAX_HISTORIES:
+        met = 0
+        for tried, history in enumerate(parting.joint.histories()):
+            if tried >= MAX_HISTORIES:
                 self.notes.append(f"a difference after {tried} ways to it was left open")
                 return
             facts = tuple(dict.fromkeys((*(f for way in history for f in way.facts), *own)))
@@ -207,7 +206,7 @@ class Findings:
                 return
 
     def _plainest(self, facts: tuple[Term, ...]) -> tuple[Term, ...]:
-        """The facts, with the lock free, and VMAs that are found covering the address, if they can."""
+        """The facts, and the lock free where it can be."""
         for fact in plain_world(facts):
             if self.solver.possible((*facts, fact)):
                 facts = (*facts, fact)

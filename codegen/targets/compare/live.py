@@ -67,8 +67,8 @@ class Likeness:
             while root.op in ("field", "index"):
                 root = root.args[0]
             if root.op == "local":
-                frame, name = root.payload  # type: ignore[misc]
-                if frame not in depth or (root is place and name not in live[depth[frame]]):
+                number, name = local_of(root)
+                if number not in depth or (root is place and name not in live[depth[number]]):
                     continue
             yield place, value
 
@@ -115,8 +115,8 @@ class Likeness:
         def again(term: Term) -> Term:
             payload = term.payload
             if term.op == "local":
-                frame, name = payload  # type: ignore[misc]
-                return local_address(depth.get(frame, -1), name)
+                number, name = local_of(term)
+                return local_address(depth.get(number, -1), name)
             if term.op in ("sym", "object", "call") and _MARK.search(str(payload)):
                 payload = _since(str(payload), state, base)
             if not term.args and payload is term.payload:
@@ -127,7 +127,7 @@ class Likeness:
         return memo[term]
 
     def _flat(self, term: Term) -> Term:
-        """Chains of one bitwise operator as a set, so that or-ing a flag in again changes nothing."""
+        """Chains of one bitwise operator as a set: or-ing a flag in again changes nothing."""
         if not term.args:
             return term
         known = self._flattened.get(term)
@@ -146,7 +146,7 @@ class Likeness:
 
 
 def _chain(op: str, args: tuple[Term, ...]) -> Term:
-    """The operands of a chain once each, constants last; choices by one condition are one choice."""
+    """The operands once each, constants last; choices by one condition are one choice."""
     operands: dict[Term, None] = {}
     choices: dict[Term, Term] = {}
     stack = list(args)
@@ -171,6 +171,12 @@ def _together(op: str, a: Term, b: Term) -> Term:
     return choose(
         a.args[0], arithmetic(op, a.args[1], b.args[1]), arithmetic(op, a.args[2], b.args[2])
     )
+
+
+def local_of(term: Term) -> tuple[int, str]:
+    """(the number of the activation, the name) of a local's address."""
+    number, name = term.payload  # type: ignore[misc]
+    return number, name
 
 
 def is_old(value: Term, state: State, base: int) -> bool:

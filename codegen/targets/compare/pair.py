@@ -172,7 +172,8 @@ class Walk:
     def _arrive(self, arrived: dict[object, Joint], joint: Joint, src: Halt, tgt: Halt) -> None:
         """Both stand at the same gate: the pair of states goes to its like."""
         assert src.state is not None and tgt.state is not None
-        one, two, carried = src.state, tgt.state, ()
+        one, two = src.state, tgt.state
+        carried: tuple[Term, ...] = ()
         at_fault = src.end is End.STOP
         base = joint.base if joint.entered else one.epoch
         if not at_fault and one.faults >= 2:

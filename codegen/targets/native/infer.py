@@ -305,7 +305,9 @@ class _Inference:
 
     def _whole(self, node: Any, shape: Shape, *, address: bool = False) -> None:
         """A record that is handed on as a whole is one word in the program, its first."""
-        if shape.root().form is not Form.RECORD or not isinstance(node, (c_ast.ID, c_ast.StructRef)):
+        if shape.root().form is not Form.RECORD or not isinstance(
+            node, (c_ast.ID, c_ast.StructRef)
+        ):
             return
         assert self.parsed is not None
         last = node.field if isinstance(node, c_ast.StructRef) else node

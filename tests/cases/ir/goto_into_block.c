@@ -33,14 +33,10 @@ write:
 	}
 done:
 	fault = handle_mm_fault(vma, address, flags, regs);
-	if (fault_signal_pending(fault, regs))
+	if ((fault & VM_FAULT_COMPLETED) || fault_signal_pending(fault, regs))
 		return;
-	if (fault & VM_FAULT_COMPLETED)
-		return;
-	if (fault & VM_FAULT_RETRY) {
-		flags |= FAULT_FLAG_TRIED;
+	if (fault & VM_FAULT_RETRY)
 		goto again;
-	}
 	mmap_read_unlock(current->mm);
 	if (fault & VM_FAULT_OOM)
 		pagefault_out_of_memory();

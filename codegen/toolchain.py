@@ -82,10 +82,14 @@ def tabled(request: Request, file: CFile) -> tuple[HandlerTables, ...]:
     return extract_tables(unit_of(request, file), file.arch)
 
 
+def _nothing(count: int) -> None:
+    """Nobody wants to know how far it is."""
+
+
 def each_file(
     request: Request,
     work: Callable[[Request, CFile], R],
-    done: Callable[[int], None] = lambda count: None,
+    done: Callable[[int], None] = _nothing,
 ) -> Iterator[R]:
     """`work` on every file, in parallel where there is more than one, results in file order."""
     files = request.source.files

@@ -96,7 +96,9 @@ class TestOnTheSnippets:
         source = Path(__file__).parent.parent / "kernel_snippets"
         for name in ("arc.c", "arm64.c"):
             (tmp_path / name).write_bytes((source / name).read_bytes())
-        subprocess.run(["patch", "-p1", "-i", "diff"], cwd=tmp_path, check=True, capture_output=True)
+        subprocess.run(
+            ["patch", "-p1", "-i", "diff"], cwd=tmp_path, check=True, capture_output=True
+        )
         assert "generic_fault(" in (tmp_path / "arc.c").read_text()
 
     def test_convert_output_does_not_overwrite(self, genfault: Any, tmp_path: Path) -> None:
@@ -262,6 +264,10 @@ def test_help_loads_no_heavy_library() -> None:
         "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ), check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=dict(os.environ),
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

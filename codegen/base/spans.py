@@ -69,4 +69,5 @@ class SourceText:
 
     @classmethod
     def from_bytes(cls, path: str, data: bytes) -> "SourceText":
+        """A file's bytes as text; every byte is one character, whatever they mean."""
         return cls(path, data.decode("latin-1"))

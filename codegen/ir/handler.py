@@ -24,7 +24,6 @@ from codegen.ir.program import (
 )
 from codegen.ir.vocabulary import Role
 
-
 SHARED_HELPER = "generic_fault"
 """What a converted handler calls instead of doing the dance itself (the seed mail's name)."""
 
@@ -78,7 +77,9 @@ def find(program: Program) -> tuple[Found, ...]:
         if not _is_fault_handler(program, name):
             role = HandlerRole.OTHER
         found.append(_found(program, name, role))
-    if all(f.role is HandlerRole.OTHER for f in found) and (single := _single_pass(program, reaching)):
+    if all(f.role is HandlerRole.OTHER for f in found) and (
+        single := _single_pass(program, reaching)
+    ):
         # A kernel without retries, or an architecture that never took them up.
         handlers += [n for n in single if n not in handlers]
         roles = (HandlerRole.HANDLER, *(HandlerRole.SECOND for _ in single[1:]))
@@ -96,7 +97,8 @@ def _single_pass(program: Program, reaching: set[str]) -> list[str]:
         n
         for n in reaching
         if program.roles(n) & {Role.FIND_VMA, Role.FIND_VMA_PREV, Role.LOCK_FIND}
-        and program.roles(n) & {Role.LOCK, Role.SEM_LOCK, Role.TRYLOCK, Role.SEM_TRYLOCK, Role.LOCK_FIND}
+        and program.roles(n)
+        & {Role.LOCK, Role.SEM_LOCK, Role.TRYLOCK, Role.SEM_TRYLOCK, Role.LOCK_FIND}
     }
     innermost = {n for n in dancing if not (_callees(program, n) & dancing - {n})}
     return sorted(

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from codegen.base.diagnostics import Refusal, RefusalCode
-from codegen.frontend.nodes import Configuration
 from codegen.csyntax.identifiers import uses_of
+from codegen.frontend.nodes import Configuration
 from codegen.ir.handler import SHARED_HELPER, Dialect, Found, HandlerRole
 from codegen.ir.load import Unit, Variant
 from codegen.ir.printer import term_text

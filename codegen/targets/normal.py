@@ -15,15 +15,14 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from time import perf_counter
 from typing import Any
 
-from codegen.ir import types
-from codegen.ir.nodes import Field, Global
+from codegen.ir.nodes import Function, Global
 from codegen.ir.program import Program, expressions_of
-from codegen.ir.vocabulary import Role
 
 _MASK = (1 << 64) - 1
 # The pointers of a scenario lead into one region of memory, a page for each name.
@@ -280,7 +279,7 @@ class Drawn(dict[str, int]):
 
 def draws_for(
     program: Program,
-    functions: Any,
+    functions: Sequence[Function],
     kinds: Mapping[str, Kind] | None = None,
     fixed: Mapping[str, int] | None = None,
 ) -> Draws:
@@ -396,25 +395,81 @@ def normaliser_for(program: Program, entries: tuple[str, ...], draws: Draws) -> 
     return Normaliser(draws, tuple(program.functions[e].returns.bits or 64 for e in entries))
 
 
-def pointer_words(program: Program) -> frozenset[str]:
-    """The words of the vocabulary that give a pointer."""
-    return frozenset(
-        n for n, t in program.vocabulary.results.items() if t.pointer and n not in program.functions
-    )
+# ---- two sides on the same scenarios -----------------------------------------------
 
 
-__all__ = [
-    "ADDRESSES",
-    "ARENA",
-    "Drawn",
-    "Draws",
-    "Field",
-    "Kind",
-    "NormalTrace",
-    "Normaliser",
-    "Role",
-    "draws_for",
-    "normaliser_for",
-    "slot_address",
-    "types",
-]
+@dataclass(frozen=True)
+class Disagreement:
+    """One seed whose traces differ."""
+
+    seed: int
+    simulated: str
+    native: str
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What came of running both sides; `skipped` runs had no answer (`NO_ANSWER`)."""
+
+    runs: int
+    skipped: int
+    disagreements: tuple[Disagreement, ...]
+    native_seconds: float
+    simulator_seconds: float
+
+    @property
+    def compared(self) -> int:
+        """The runs that both sides finished."""
+        return self.runs - self.skipped
+
+
+def compare_runs(
+    run_many: Callable[[int, int], list[str]],
+    simulate: Callable[[Drawn], Any],
+    impossible: type[Exception],
+    normaliser: Normaliser,
+    first: int,
+    count: int,
+    batch: int = 1000,
+) -> Agreement:
+    """Runs both sides on `count` scenarios from the seed `first` on.
+
+    `run_many` is the bench's, `simulate` the simulator's, which raises
+    `impossible` for a scenario that the kernel cannot be in. The seconds are
+    what each side took, the normal form included.
+    """
+    native = simulator = 0.0
+    skipped = 0
+    differing: list[Disagreement] = []
+    for start in range(first, first + count, batch):
+        size = min(batch, first + count - start)
+        before = perf_counter()
+        texts = run_many(start, size)
+        middle = perf_counter()
+        native += middle - before
+        for seed, text in enumerate(texts, start):
+            if text.rpartition("\n")[2] in NO_ANSWER:
+                skipped += 1
+                continue
+            got = _simulated(simulate, impossible, normaliser, seed)
+            if got != text:
+                differing.append(Disagreement(seed, got, text))
+        simulator += perf_counter() - middle
+    return Agreement(count, skipped, tuple(differing), native, simulator)
+
+
+def _simulated(
+    simulate: Callable[[Drawn], Any],
+    impossible: type[Exception],
+    normaliser: Normaliser,
+    seed: int,
+) -> str:
+    """The text of the simulator's trace under a seed."""
+    scenario = Drawn(seed, normaliser.draws)
+    try:
+        trace = simulate(scenario)
+    except impossible:
+        return "impossible"
+    last = len(normaliser.bits) - 1
+    entry = min(scenario["entry"], last) if last else 0
+    return normaliser.trace(trace, entry).text

@@ -245,7 +245,8 @@ class _Checker:
         events = [e for e in seen.accounting if e.args and e.args[0].name == _PAGE_FAULTS]
         if events:
             self.counted = True
-            if joint.src.faults and not joint.at_fault:
+            again = halt.end is End.RETRY if joint.at_fault else joint.src.faults > 0
+            if again:
                 words = "the fault is counted again in every pass"
                 yield DifferenceClass.ACCOUNTING, TRUE, events[0].line, words
         if at_last and joint.at_fault and halt.outcome is Outcome.SUCCESS and self.danced is None:
@@ -513,10 +514,8 @@ def _answers_differ(a: Replay, b: Replay) -> bool:
 
 def _answers(run: Replay) -> tuple[Step, ...]:
     """The signals, OOM, BUG, writes after the last fault, up to the kernel's own routine."""
-    trace = run.halt.trace
-    last = max((i for i, e in enumerate(trace) if e.kind is EventKind.FAULT), default=-1)
     answers: list[Step] = []
-    for step in observe(trace[last + 1 :], run.holds).steps:
+    for step in run.last():
         if isinstance(step, Event) and step.kind is EventKind.KERNEL:
             return (*answers, replace(step, name="", args=()))
         if not isinstance(step, Event) or step.kind is not EventKind.CALL:

@@ -175,7 +175,9 @@ def _together(op: str, a: Term, b: Term) -> Term:
 
 def local_of(term: Term) -> tuple[int, str]:
     """(the number of the activation, the name) of a local's address."""
-    number, name = term.payload  # type: ignore[misc]
+    payload = term.payload
+    assert isinstance(payload, tuple)
+    number, name = payload
     return number, name
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from codegen.ir.concrete import Evaluator
 from codegen.ir.environment import Plan
@@ -18,7 +18,7 @@ from codegen.ir.solver import PathSolver, ResourceBound
 from codegen.ir.terms import Term
 from codegen.ir.trace import End, Event, EventKind
 from codegen.targets.compare.nodes import Side
-from codegen.targets.compare.observe import Observed, differing, observe
+from codegen.targets.compare.observe import Observed, Step, Writes, differing, observe
 from codegen.targets.compare.world import Halt, World
 
 MAX_REPLAYED_PASSES = 12
@@ -49,6 +49,7 @@ class Replay:
     halt: Halt
     seen: Observed
     number: Callable[[Term], int]
+    began: int
 
     @property
     def trace(self) -> tuple[Event, ...]:
@@ -60,6 +61,31 @@ class Replay:
     def holds(self, condition: Term) -> bool:
         """Whether a condition holds in the scenario."""
         return bool(self.number(condition))
+
+    def last(self) -> tuple[Step, ...]:
+        """The steps since the last fault; since the dance began, if there was none."""
+        trace = self.halt.trace
+        calls = [i for i, e in enumerate(trace) if e.kind is EventKind.FAULT]
+        return observe(trace[calls[-1] + 1 if calls else self.began :], self.holds).steps
+
+    def told(self, steps: tuple[Step, ...]) -> tuple[object, ...]:
+        """The steps worked out, up to the kernel's own routine; equal ones do the same.
+
+        Whether the fixup then works is another matter.
+        """
+        told: list[object] = []
+        for step in steps:
+            if isinstance(step, Writes):
+                told.append(
+                    frozenset((self.number(e.args[1]), self.number(e.args[0])) for e in step.events)
+                )
+                continue
+            args = tuple(map(self.number, step.args))
+            is_signal = step.kind is EventKind.SIGNAL
+            told.append((step.kind, step.parts if is_signal else step.name, args))
+            if step.kind is EventKind.KERNEL:
+                break
+        return tuple(told)
 
     def faults(self) -> list[tuple[int, ...]]:
         """What handle_mm_fault() was given, call by call."""
@@ -85,8 +111,9 @@ def replay(
         return None
     if len(paths) != 1 or paths[0].end in (End.STOP, End.RETRY):
         return None
-    run = Replay(paths[0], Observed((), ()), evaluator.number)
-    return Replay(paths[0], observe(paths[0].trace, run.holds), evaluator.number)
+    began = 0 if world.began is None else world.began
+    run = Replay(paths[0], Observed((), ()), evaluator.number, began)
+    return replace(run, seen=observe(paths[0].trace, run.holds))
 
 
 def agree(a: Replay, b: Replay) -> bool:

@@ -65,7 +65,8 @@ class World(Machine):
     """A Machine that halts at the gates.
 
     `params` are the names that the parameters go by (src's on both sides);
-    `fast` is False for a run that never gets a VMA's own lock.
+    `fast` is False for a run that never gets a VMA's own lock. `began` is how
+    many events came before the dance on the path that was run last.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class World(Machine):
         self.params = params
         self.fast = fast
         self.fault_limit = 0
+        self.began: int | None = None
         self._gate: tuple[Term, ...] = ()
 
     def start(self) -> State:
@@ -158,6 +160,8 @@ class World(Machine):
         return _Stop(end, span)
 
     def _next_pass(self, state: State, span: Span) -> None:
+        if not state.faults:
+            self.began = len(state.trace)
         # Before the first pass there is a gate, too; a handler may also lock the mm
         # for something else, when nobody has asked for another pass.
         if state.faults >= self.plan.passes and (state.retrying or not state.faults):

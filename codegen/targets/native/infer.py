@@ -522,9 +522,11 @@ def written_calls(functions: list[ParsedFunction]) -> frozenset[str]:
     found: set[str] = set()
 
     def walk(node: Any) -> None:
-        if isinstance(node, c_ast.Assignment) and isinstance(node.lvalue, c_ast.FuncCall):
-            if isinstance(node.lvalue.name, c_ast.ID):
-                found.add(node.lvalue.name.name)
+        match node:
+            case c_ast.Assignment(lvalue=c_ast.FuncCall(name=c_ast.ID(name=str() as name))):
+                found.add(name)
+            case _:
+                pass
         for _, child in node.children():
             walk(child)
 

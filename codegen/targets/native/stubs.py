@@ -12,7 +12,8 @@ from codegen.base.diagnostics import RefusedError
 from codegen.base.spans import SourceText, Span
 from codegen.csyntax.parse import SyntaxTree, parse
 from codegen.frontend import rewrite
-from codegen.frontend.nodes import Configuration, Kind as TokenKind, ParsedFunction, Token
+from codegen.frontend.nodes import Configuration, ParsedFunction, Token
+from codegen.frontend.nodes import Kind as TokenKind
 from codegen.frontend.parse import parse_function
 from codegen.frontend.preprocess import FunctionTokens, Preprocessor
 from codegen.ir.handler import Found
@@ -297,7 +298,7 @@ class _Writer:
 
     def _stubs(self, words: list[str]) -> str:
         vocabulary = self.program.vocabulary
-        blank, called_blank, strings = _odd_words(self.parts, vocabulary.typenames)
+        blank, called_blank, strings = _odd_words(self.parts)
         constants = [
             (n, f"{v:#x}" if v >= 0 else f"({v})")
             for n, v in sorted(self.program.constants.items())
@@ -407,7 +408,7 @@ class _Variable:
     type: int
 
 
-def _odd_words(parts: list[_Part], typenames: object) -> tuple[list[str], list[str], list[str]]:
+def _odd_words(parts: list[_Part]) -> tuple[list[str], list[str], list[str]]:
     """(attributes, attributes with arguments, what stands beside strings) in the texts."""
     blank: set[str] = set()
     called: set[str] = set()

@@ -82,7 +82,9 @@ class Plan:
     `mode` fixes user (True) or kernel mode; `outcome` what the first pass
     meets; `passes` how many calls of handle_mm_fault() are followed;
     `contended` whether taking the lock may have to wait; `extra_bits` whether
-    handle_mm_fault() may return bits that are no outcome (MAJOR, LOCKED ...).
+    handle_mm_fault() may return bits that are no outcome (MAJOR, LOCKED ...);
+    `supposed` that it returns the outcome even where it cannot (no ALLOW_RETRY
+    in the flags, a kernel without the bit).
     """
 
     mode: bool | None = None
@@ -92,6 +94,7 @@ class Plan:
     extra_bits: bool = False
     stop_at_fault: bool = False
     skip_kernel: bool = False
+    supposed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +126,9 @@ def fault_answers(
     answers = []
     for outcome in outcomes:
         name = _FAULT_BITS.get(outcome)
-        if name is not None and name not in constants:
+        if name is not None and name not in constants and not plan.supposed:
             continue
-        bits = constants[name] if name else 0
+        bits = constants.get(name, 0) if name else 0
         free = extra if plan.extra_bits else 0
         if outcome is Outcome.HWPOISON_LARGE:
             free |= index_mask
@@ -133,7 +136,7 @@ def fault_answers(
         if free:
             value = arithmetic("or", arithmetic("and", raw, integer(free, 32)), value)
         facts = [equal(arithmetic("and", raw, integer(~free, 32)), integer(bits, 32))]
-        if outcome in (Outcome.RETRY, Outcome.SIGNAL_PENDING):
+        if outcome in (Outcome.RETRY, Outcome.SIGNAL_PENDING) and not plan.supposed:
             allow = constants.get("FAULT_FLAG_ALLOW_RETRY", 0)
             facts.append(truth(arithmetic("and", flags, integer(allow, flags.bits))))
         answers.append(Answer(tuple(facts), value, outcome))

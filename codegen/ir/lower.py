@@ -456,7 +456,7 @@ class _Lowering:
         head, done = self.block, self._new_label()
         cases: list[tuple[Expr | None, str, str]] = []
         asked = " ".join(self.source.slice(span).split())
-        if not asked.replace("_", "a").isalnum() and not asked.endswith(")"):
+        if not asked.replace("_", "a").isalnum() and not _is_one_call(asked):
             asked = f"({asked})"
         self.switches.append({"cases": cases})
         self.breaks.append(done)
@@ -864,6 +864,19 @@ def _without_mm(args: tuple[Expr, ...]) -> tuple[Expr, ...]:
     """
     old = len(args) == 4 and args[1].type.pointer and not args[3].type.pointer
     return args[1:] if old else args
+
+
+def _is_one_call(text: str) -> bool:
+    """Whether C text is one call or one bracketed expression: `f(x)`, `(x)`, not `a & (b)`."""
+    name, _, rest = text.partition("(")
+    if not text.endswith(")") or (name and not name.isidentifier()):
+        return False
+    depth = 1
+    for c in rest[:-1]:
+        depth += (c == "(") - (c == ")")
+        if depth == 0:
+            return False
+    return True
 
 
 def _literal_type(number: int, suffix: str, unsigned_allowed: bool) -> CType:

@@ -178,9 +178,18 @@ def _rows(machine: Machine, program: Program, paths: Sequence[Path]) -> tuple[De
     )
     default = program.constants["FAULT_FLAG_DEFAULT"]
     user = program.constants["FAULT_FLAG_USER"]
-    tree = decision.reduce(_without_user(_lift(tree), user, default), _same)
+    given = [
+        leaf.flags
+        for p in found
+        for _, leaf in _leaves(p, program)
+        if leaf is not None and leaf.flags is not None
+    ]
+    # Where no row has the default, that says nothing of what a row wipes.
+    kept = default if any(f & default == default for f in given) else 0
+    tree = decision.reduce(_without_user(_lift(tree), user, kept), _same)
     told = [p for p in found if p.end is End.STOP or p.found_vma]
-    return _Rules(machine, program, _common(told)).rows(tree)
+    never = () if any(f & user for f in given) else ("FAULT_FLAG_USER",)
+    return _Rules(machine, program, _common(told), kept, never).rows(tree)
 
 
 def _common(found: Sequence[Path]) -> tuple[Term, ...]:
@@ -192,9 +201,21 @@ def _common(found: Sequence[Path]) -> tuple[Term, ...]:
 
 
 class _Rules:
-    """The leaves of a tree as rows, first match wins."""
+    """The leaves of a tree as rows, first match wins.
 
-    def __init__(self, machine: Machine, program: Program, facts: tuple[Term, ...]) -> None:
+    `kept` are the default flags that some row has; `never` are the flags of the
+    contract that none has.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        program: Program,
+        facts: tuple[Term, ...],
+        kept: int,
+        never: tuple[str, ...],
+    ) -> None:
+        self.kept, self.never = kept, never
         self.machine, self.program, self.facts = machine, program, facts
         self.default = program.constants["FAULT_FLAG_DEFAULT"]
         self.user = program.constants["FAULT_FLAG_USER"]
@@ -261,7 +282,13 @@ class _Rules:
         flags = row.flags if row.flags is not None else self.default
         constants = self.program.constants
         names = flag_names(flags & ~self.default & ~self.user, constants, "FAULT_FLAG_")
-        wiped = ("FAULT_FLAG_DEFAULT", "FAULT_FLAG_USER") if self.default & ~flags else ()
+        wiped = self.never
+        if self.kept & ~flags:
+            wiped = ("FAULT_FLAG_DEFAULT", "FAULT_FLAG_USER")
+        elif self.default & ~flags:
+            wiped = ("FAULT_FLAG_DEFAULT", *self.never)
+        if row.allowed is FALSE or row.bug:
+            wiped = ()
         if row.bug:
             access = Access(AccessKind.BUG)
         else:
@@ -318,6 +345,11 @@ def _leaves(path: Path, program: Program) -> Iterator[tuple[tuple[Decision, ...]
     while pending:
         decisions, flags = pending.pop(0)
         choice = next((t.args[0] for t in flags.walk() if t.op == "ite"), None)
+        if choice is None and not flags.is_constant and "FAULT_FLAG_" not in program.source.text:
+            # Up to 2.6.31 the parameter was `write_access`, and 1 is FAULT_FLAG_WRITE still.
+            write = integer(program.constants["FAULT_FLAG_WRITE"], flags.bits)
+            flags = choose(truth(flags), write, integer(0, flags.bits))
+            choice = truth(flags) if flags.op != "ite" else flags.args[0]
         if choice is None:
             value = flags.value if flags.is_constant else 0
             yield decisions, _Row(value & ~fast, TRUE, False, path.span)

@@ -181,6 +181,9 @@ def _of_all_entries(cells: list[SignalRow]) -> tuple[SignalRow, ...]:
         if twin is None:
             out.append(cell)
             continue
+        if twin.possible is not cell.possible:
+            out[out.index(twin)] = twin if twin.possible else cell
+            continue
         results = {c.results for c in twin.cases}
         new = tuple(c for c in cell.cases if c.results not in results)
         if new:

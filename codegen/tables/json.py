@@ -82,12 +82,16 @@ def access_json(access: Access) -> dict[str, Any]:
 
 def signal_json(row: SignalRow) -> dict[str, Any]:
     """One cell of the signal map."""
-    return {
+    out: dict[str, Any] = {
         "mode": row.mode,
         "outcome": row.outcome.value,
         "presence": row.presence,
         "cases": [_case_json(c) for c in row.cases],
     }
+    if not row.possible:
+        # Only where it is so: what the handler would do is told all the same.
+        out["possible"] = False
+    return out
 
 
 def _case_json(case: Case) -> dict[str, Any]:

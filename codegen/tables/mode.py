@@ -84,7 +84,7 @@ def mode_of(machine: Machine, paths: Iterable[Path]) -> Term | None:
         flag = arithmetic("and", path.flags, integer(bit, path.flags.bits))
         if flag.is_constant:
             ways.append((bool(flag.value), {d.condition: d.taken for d in path.decisions}))
-        elif chosen is None:
+        elif chosen is None and any(t.op == "ite" for t in flag.walk()):
             # `flags |= from_user ? FAULT_FLAG_USER : 0`: the condition of the choice.
             chosen = truth(flag)
     users = [decided for is_user, decided in ways if is_user]

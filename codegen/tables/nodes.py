@@ -94,12 +94,18 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class SignalRow:
-    """One cell of a SignalMap: a mode and an outcome."""
+    """One cell of a SignalMap: a mode and an outcome.
+
+    `possible` is False where the mm never gives that answer (the flags do not
+    allow a retry, the kernel has no such bit): the cases say what the handler
+    would do.
+    """
 
     mode: str
     outcome: Outcome
     cases: tuple[Case, ...]
     presence: str | None = None
+    possible: bool = True
 
 
 @dataclass(frozen=True)

@@ -156,6 +156,8 @@ def _cell_lines(row: SignalRow) -> list[str]:
             text += f"  if {case.guard}"
         if row.presence:
             text += f"  [{row.presence}]"
+        if not row.possible:
+            text += "  (cannot happen)"
         lines.append(text)
     return lines
 

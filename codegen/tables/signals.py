@@ -31,6 +31,8 @@ from codegen.tables.reuse import Recall
 
 # A choice of addresses that is longer than this says less than the addresses alone.
 _LONG = 120
+# What the mm answers only where the flags allow it, or where the kernel has the bit.
+_NEEDS_LEAVE = frozenset({Outcome.SIGNAL_PENDING, Outcome.RETRY, Outcome.COMPLETED})
 MODES = {"user": True, "kernel": False}
 
 
@@ -69,6 +71,12 @@ def extract_signals(
                 recall.keep(question, program, machine.visited | prologue.visited, cases)
             if cases:
                 rows.append(SignalRow(name, outcome, cases))
+            elif outcome in _NEEDS_LEAVE:
+                prologue = prologue or _Prologue(program, entry, handler, mode, solver, user)
+                machine = prologue.machine(outcome, supposed=True)
+                cases = _cases(machine, program, prologue.states(outcome))
+                if cases:
+                    rows.append(SignalRow(name, outcome, cases, possible=False))
     return tuple(rows)
 
 
@@ -98,9 +106,17 @@ class _Prologue:
         self._asked = self._early and asking.states_before(frozenset({Role.FAULT}), self._early)
         self.visited = self._before.visited | asking.visited
 
-    def machine(self, outcome: Outcome, *, skip_kernel: bool = True) -> Machine:
+    def machine(
+        self, outcome: Outcome, *, skip_kernel: bool = True, supposed: bool = False
+    ) -> Machine:
         """A machine for one outcome that writes what was met before as it was met."""
-        plan = Plan(mode=self._user, outcome=outcome, passes=1, skip_kernel=skip_kernel)
+        plan = Plan(
+            mode=self._user,
+            outcome=outcome,
+            passes=1,
+            skip_kernel=skip_kernel,
+            supposed=supposed,
+        )
         machine = self._planned(plan)
         machine.spelling, machine.names = self._before.spelling, self._before.names
         return machine

@@ -96,7 +96,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class Setup:
-    """What holds for every walk through a handler."""
+    """What holds for every walk through a handler.
+
+    `dance` is where the locking of the mm begins in the handler's text.
+    """
 
     modes: Mapping[str, bool]
     kept_labels: frozenset[str]
@@ -106,6 +109,7 @@ class Setup:
     live: Mapping[str, frozenset[str]] = field(default_factory=dict)
     flags: str = ""
     hoisted: frozenset[Span] = frozenset()
+    dance: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,8 @@ def find_region(file: HandlerFile, handler: Body) -> Region:
         for label in labels
     }
     env[flags] = None
-    setup = Setup(modes, labels, fault_labels, vanishing, env, live, flags)
+    dance = units[start].span.start
+    setup = Setup(modes, labels, fault_labels, vanishing, env, live, flags, dance=dance)
     return Region(handler, units, start, kept, labels, fault_labels, perf, mode, setup)
 
 

@@ -359,6 +359,8 @@ class Walker(Evaluator):
         if any(c.kind is StatementKind.DIRECTIVE for c in s.children):
             self._plain_or_refuse(s)
             return
+        if self._guards_the_wait(s, then, otherwise):
+            return
         tree = self.frame.body.tree
         condition = self.file.expression(tree, s.head)
         checked, was_after = len(self.checks), self.after
@@ -391,6 +393,21 @@ class Walker(Evaluator):
         if above and self.pending == above and self.absorptions == absorbed:
             # It spoke of something that is gone.
             self.pending = ()
+
+    def _guards_the_wait(
+        self, s: Statement, then: Sequence[Statement], otherwise: Sequence[Statement]
+    ) -> bool:
+        """Whether the dance looks at the exception table here, to leave rather than wait or fault.
+
+        The helper does that in its own way, and the comparison tells what of it
+        differs (lock-wait).
+        """
+        if self.after or self.frame.serial or self.setup.dance is None or otherwise:
+            return False
+        if s.head is None or s.span.start < self.setup.dance or not self._leads_away(then):
+            return False
+        calls = self.file.calls_in(self.frame.body.tree, s.head)
+        return any(self.file.role(word) is Role.KERNEL_READS for word in calls)
 
     def _note_comments(self, s: Statement, taken: bool, is_check: bool) -> None:
         """What the source says of a check: above it, or beside the `else` that leads to it."""
@@ -579,9 +596,11 @@ class Walker(Evaluator):
 
     def _conditional(self, s: Statement) -> None:
         """`#if` ... `#endif` among the statements."""
-        if self.after or self.decoding:
+        if self.after or (self.decoding and self.is_plain(s)):
             self._plain_or_refuse(s)
             return
+        # A part of the dance (`#ifdef CONFIG_DEBUG_VM` in the waiting for the
+        # lock) may go, if the decode is the same with and without it.
         arms: list[list[Statement]] = []
         kinds = []
         for child in s.children:

@@ -169,6 +169,8 @@ def stale_outcome(case: Case) -> bool:
     if not agree(src, tgt) and not (_at_routine(then) and then == src.told(src.last())):
         return False
     now = case.tgt.run.told(case.tgt.steps)
+    if _at_routine(now) and now == case.src.run.told(case.src.steps):
+        return False
     same_end = _at_routine(then) or tgt.halt.end is case.tgt.halt.end
     return now == then and same_end
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from codegen.base.diagnostics import RefusedError
+from codegen.base.diagnostics import GenfaultError, RefusedError
 from codegen.base.spans import SourceText, Span
 from codegen.csyntax.parse import SyntaxTree, parse
 from codegen.frontend import rewrite
@@ -123,7 +123,10 @@ class _Writer:
         self.words: list[Word] = []
 
     def _part(self, source: SourceText) -> _Part:
-        """The functions of one text that count, parsed as the program's loader does."""
+        """The functions of one text that count, parsed as the program's loader does.
+
+        Raises GenfaultError for a function that cannot be read.
+        """
         vocabulary = self.program.vocabulary
         tree = parse(source)
         own = {f.name for f in tree.functions}
@@ -142,8 +145,8 @@ class _Writer:
                 parsed.append(
                     parse_function(source, f.name, s.tokens, f.span, f.is_static, typenames)
                 )
-            except RefusedError:
-                continue
+            except RefusedError as error:
+                raise GenfaultError(str(error.refusal)) from error
         return _Part(source, tree, tuple(streams), tuple(parsed))
 
     # -- what the names hold --

@@ -49,6 +49,7 @@ from codegen.ir.printer import place_text
 from codegen.ir.program import (
     Program,
     Taken,
+    expressions_of,
     is_signal_code,
     is_signal_number,
     subexpressions,
@@ -285,7 +286,7 @@ class Machine:
         self.given: dict[str, set[Term]] = {}
         self.user = env.truth_symbol("user_mode(regs)")
         self.mode = mode if mode is not None else self.user
-        self.axioms: tuple[Term, ...] = ()
+        self.axioms: tuple[Term, ...] = self._program_counters()
         if mode is not None and mode is not self.user:
             same = disjoin(conjoin(self.user, mode), conjoin(negate(self.user), negate(mode)))
             self.axioms += (same,)
@@ -293,9 +294,29 @@ class Machine:
             self.axioms += (self.user if plan.mode else negate(self.user),)
             if mode is not None and mode is not self.user:
                 self.axioms = (
+                    *self._program_counters(),
                     self.user if plan.mode else negate(self.user),
                     mode if plan.mode else negate(mode),
                 )
+
+    def _program_counters(self) -> tuple[Term, ...]:
+        """The handler looks up `regs->pc` where another says instruction_pointer(regs)."""
+        params = {p.name for p in self.entry.params if p.type.pointer}
+        found: dict[Term, None] = {}
+        for function in self.program.functions.values():
+            for expr in expressions_of(function):
+                if not isinstance(expr, PureCall) or not expr.args:
+                    continue
+                if self.program.role(expr.name) is not Role.KERNEL_READS:
+                    continue
+                match expr.args[0]:
+                    case Field(base=Local(name=regs), name=name) if (
+                        regs in params and name in self.program.vocabulary.program_counters
+                    ):
+                        base = object_address(regs)
+                        told = call("instruction_pointer", (base,), types.LONG_BITS)
+                        found[equal(env.field_value(base, name), told)] = None
+        return tuple(found)
 
     # -- running ---------------------------------------------------------------
 
@@ -1353,7 +1374,12 @@ class Machine:
             else:
                 self._give(way, instruction, integer(-self.constants["ENOMEM"], 32))
 
-        return [((grown,), ok), ((negate(grown),), fail)]
+        facts: tuple[Term, ...] = (grown,)
+        if len(args) > 1 and args[1].bits == types.LONG_BITS:
+            # No user mapping begins below it (mm/mmap.c, mmap_min_addr; free_pgtables()).
+            first = symbol("FIRST_USER_ADDRESS", types.LONG_BITS)
+            facts += (negate(less(args[1], first, is_signed=False)),)
+        return [(facts, ok), ((negate(grown),), fail)]
 
     def _fault(self, state: State, instruction: Call, args: list[Term]) -> list[Fork]:
         span = instruction.span

@@ -117,6 +117,7 @@ class Vocabulary:
     fields: dict[str, CType]
     constants: dict[str, int]
     bounds: dict[str, int]
+    program_counters: frozenset[str]
     macros: str
     functions: str
 
@@ -177,6 +178,7 @@ def load() -> Vocabulary:
         fields=typed("fields"),
         constants=data["constants"],
         bounds=data["bounds"],
+        program_counters=frozenset(data["program_counter"]["fields"]),
         macros=data["models"]["macros"],
         functions=data["models"]["functions"],
     )

@@ -68,9 +68,7 @@ def _already_converted(unit: Unit, arch: str | None) -> HandlerTables | None:
         if function.name != SHARED_HELPER and uses_of(unit.tree, SHARED_HELPER, function.body):
             line = unit.source.line(function.name_span.start)
             reason = f"the handler calls {SHARED_HELPER}() already"
-            refusal = Refusal(
-                RefusalCode.CONVERTED, reason, function.name, unit.source.path, line
-            )
+            refusal = Refusal(RefusalCode.CONVERTED, reason, function.name, unit.source.path, line)
             return HandlerTables(
                 arch,
                 HandlerRole.HANDLER,

@@ -35,9 +35,7 @@ def prologue(
     return Machine(program, entry, plan, solver, mode, handler)
 
 
-def mode_by_answer(
-    program: Program, entry: str, handler: str, solver: PathSolver
-) -> Term | None:
+def mode_by_answer(program: Program, entry: str, handler: str, solver: PathSolver) -> Term | None:
     """The mode of a handler that never says FAULT_FLAG_USER and never asks user_mode().
 
     It is the condition that parts the signal from the exception table where no

@@ -28,7 +28,7 @@ from codegen.ir.vocabulary import Role
 from codegen.targets.c.blocks import Blank, Block, If, Text
 from codegen.targets.c.evaluate import Scenario, Setup, key_of
 from codegen.targets.c.expr import Assign, Binary, Expr, Member, Name, bare, parse_expression, walk
-from codegen.targets.c.region import Region
+from codegen.targets.c.region import Region, says_user
 from codegen.targets.c.runs import run_all
 from codegen.targets.c.source import JUMPS, READ_SIDE, HandlerFile, assigned_names, every, words
 from codegen.targets.c.steps import Branch, Line, Step, plain
@@ -123,6 +123,9 @@ class _Builder:
                 self.region.units[self.region.start].span,
             ) from None
         before: list[Block] = []
+        if not says_user(self.file, self.region.handler):
+            before.append(If(self.region.mode, (Text(f"{flags} |= FAULT_FLAG_USER;"),)))
+            self.notes.append("flag-loss: the mm is told of user mode now")
         for s in kept:
             text = self.file.tree.source.text
             start = self.tree.line_span(s.span).start

@@ -8,6 +8,7 @@ no_context:     a tail that the prologue jumps to: stays where it is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,14 @@ from codegen.ir.environment import Outcome
 from codegen.ir.vocabulary import Role
 from codegen.targets.c.evaluate import Scenario, Setup, key_of
 from codegen.targets.c.expr import Assign, Expr, Name, Ternary, Unary, bare, walk
-from codegen.targets.c.source import READ_SIDE, Body, HandlerFile, assigned_names, every
+from codegen.targets.c.source import (
+    READ_SIDE,
+    Body,
+    HandlerFile,
+    assigned_names,
+    every,
+    words,
+)
 from codegen.targets.c.values import Value
 from codegen.targets.c.walk import Walker, arms_of
 
@@ -30,6 +38,9 @@ _OPENING = frozenset(
         *(Role.FIND_VMA_PREV, Role.FAULT),
     )
 )
+
+
+_OLD_DEFAULT = {"FAULT_FLAG_ALLOW_RETRY", "FAULT_FLAG_KILLABLE"}
 
 
 @dataclass(frozen=True)
@@ -294,17 +305,43 @@ def _user_assignments(
 
 
 def flags_of(file: HandlerFile, handler: Body) -> str:
-    """The local variable that FAULT_FLAG_USER is added to; "" if there is none."""
+    """The local variable that FAULT_FLAG_USER is added to, or could be; "" if there is none."""
     for node, _ in _user_assignments(file, handler):
         if isinstance(node.target, Name):
             return node.target.text
+    for name, value in _declared(file, handler, handler.statements).items():
+        start = words(file.text_of(handler.tree, value)) if value is not None else frozenset()
+        if "FAULT_FLAG_DEFAULT" in start or start >= _OLD_DEFAULT:
+            return name
     return ""
+
+
+def says_user(file: HandlerFile, handler: Body) -> bool:
+    """Whether the handler tells the mm of user mode at all."""
+    return any(True for _ in _user_assignments(file, handler))
+
+
+def _asked_of(file: HandlerFile, handler: Body) -> str | None:
+    """The test for user mode of a handler that tells nobody: `user_mode(regs)`, if it asks that."""
+    tree = handler.tree
+    for word, uses in words_in(tree, handler.text.body).items():
+        if file.role(word) is not Role.USER_MODE:
+            continue
+        rest = tree.source.text[uses[0].span.end : handler.text.body.end]
+        found = re.match(r"\s*\(\s*(\w+)\s*\)", rest)
+        if found and found[1] in handler.parameters:
+            return f"{word}({found[1]})"
+    return None
 
 
 def _modes(file: HandlerFile, handler: Body) -> tuple[str, dict[str, bool]]:
     """The condition for FAULT_FLAG_USER as the source writes it, and every test known to be it."""
     tree = handler.tree
     conditions = [c for _, c in _user_assignments(file, handler) if c is not None]
+    if not conditions and not says_user(file, handler):
+        asked = _asked_of(file, handler)
+        if asked is not None and flags_of(file, handler):
+            return asked, {key_of(asked): True, "user_mode(regs)": True, "kernel_mode(regs)": False}
     if not conditions:
         raise file.refuse(
             RefusalCode.SHAPE,

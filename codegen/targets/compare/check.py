@@ -27,7 +27,7 @@ from codegen.targets.compare.live import Likeness
 from codegen.targets.compare.nodes import Difference, DifferenceClass, Side
 from codegen.targets.compare.observe import Observed, Step, differing, observe
 from codegen.targets.compare.pair import Channel, Joint, Parting, Walk, Way
-from codegen.targets.compare.scenario import Replay, replay, shifted
+from codegen.targets.compare.scenario import Replay, pass_before, replay, shifted
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.world import Halt, World
 
@@ -366,10 +366,8 @@ class _Checker:
                 continue
             for ending in islice(walk.src.endings(parting.src, facts), 2):
                 scenario = self.scenario(ending)
-                joint = parting.joint
-                acquired = joint.src.acquired - int(joint.at_fault)
                 now = replay(self.side, (), scenario)
-                then = replay(self.side, (), shifted(scenario, joint.src.faults, acquired))
+                then = replay(self.side, (), shifted(scenario, pass_before(parting.joint)))
                 if now is None or then is None or not _answers_differ(now, then):
                     continue
                 return self._of_two(DifferenceClass.STALE_OUTCOME, parting, scenario, now, then)

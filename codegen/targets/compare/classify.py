@@ -63,7 +63,7 @@ class Case:
 
     `calm`: do both sides agree once nobody else holds the lock? `slow`: once
     no VMA gives its own lock? `fresh`: both sides' runs had the last pass been
-    the first.
+    the first. `bug_ahead`: can src still run into BUG() before it asks the mm?
     """
 
     channel: Channel
@@ -77,6 +77,7 @@ class Case:
     calm: Callable[[], bool]
     slow: Callable[[], bool]
     fresh: Callable[[], tuple[Replay, Replay] | None]
+    bug_ahead: Callable[[], bool]
 
 
 def classify(case: Case) -> DifferenceClass:
@@ -184,7 +185,7 @@ def _at_routine(told: tuple[object, ...]) -> bool:
 def missing_case(case: Case) -> bool:
     """src runs into BUG() or panic(); tgt has an answer, or runs into it at another point."""
     if not runs_into_bug(case.src.steps):
-        return False
+        return runs_into_bug(case.tgt.steps) and case.bug_ahead()
     return runs_into_bug(case.tgt.steps) or meets_contract(case)
 
 
@@ -207,9 +208,18 @@ def lock_wait(case: Case) -> bool:
     In kernel mode it looks at the exception table first, and the wait can be
     killed: then it answers as if nothing was there.
     """
-    if not case.contended or not case.calm():
+    if not case.contended:
         return False
-    refused = any(e.kind is EventKind.LOCK_WAIT for e in case.tgt.halt_trace)
+    # What src still did after its wait is moot where tgt did not get the lock.
+    waits = [
+        e.kind
+        for e in case.tgt.halt_trace
+        if e.kind in (EventKind.LOCK_WAIT, EventKind.LOCK, EventKind.VMA_LOCK)
+    ]
+    given_up = waits[-1:] == [EventKind.LOCK_WAIT] and case.tgt.halt.end is not End.STOP
+    if not given_up and not case.calm():
+        return False
+    refused = EventKind.LOCK_WAIT in waits
     if case.tgt.halt.end is End.STOP or not refused:
         return True
     if case.tgt.has(EventKind.BUG, EventKind.OOM):
@@ -291,8 +301,13 @@ def _is_reason(term: object) -> bool:
 
 
 def dropped_effect(case: Case) -> bool:
-    """src writes a thread field or a counter before an outcome that tgt's helper settles."""
-    if case.outcome not in _QUIET or any(isinstance(s, Writes) for s in case.tgt.steps):
+    """src writes a thread field or a counter before an outcome that tgt's helper settles.
+
+    It settles every outcome of kernel mode, and OOM, a pending signal and
+    success of user mode.
+    """
+    settled = case.outcome in _QUIET if case.user else case.outcome is not None
+    if not settled or any(isinstance(s, Writes) for s in case.tgt.steps):
         return False
     kept = tuple(s for s in case.src.steps if not isinstance(s, Writes))
     return kept != case.src.steps and _same_otherwise(case, kept, case.tgt.steps)
@@ -305,18 +320,16 @@ def _same_otherwise(case: Case, src: tuple[Step, ...], tgt: tuple[Step, ...]) ->
 
 
 def accounting(case: Case) -> bool:
-    """tgt counts one page fault, once, and src counts otherwise.
+    """tgt counts one page fault where it asks the mm, none elsewhere; src counts otherwise.
 
     handle_mm_fault() does the maj/min accounting where it is given the registers.
     """
-    if not any(e.kind is EventKind.FAULT for e in case.tgt.halt_trace) and case.outcome is None:
-        return False
     counted = [
         e.args[0].name
         for e in case.tgt.halt_trace
         if is_accounting(e) and e.name == "perf_sw_event" and e.args
     ]
-    return counted.count("PERF_COUNT_SW_PAGE_FAULTS") == 1
+    return counted.count("PERF_COUNT_SW_PAGE_FAULTS") == int(case.tgt.run.halt.danced)
 
 
 def lock_balance(case: Case) -> bool:
@@ -342,8 +355,8 @@ _Question = tuple[DifferenceClass, Callable[[Case], bool]]
 _QUESTIONS: dict[Channel, tuple[_Question, ...]] = {
     Channel.STEPS: (
         (DifferenceClass.FAST_PATH, fast_path),
-        (DifferenceClass.LOCK_WAIT, lock_wait),
         (DifferenceClass.STALE_OUTCOME, stale_outcome),
+        (DifferenceClass.LOCK_WAIT, lock_wait),
         (DifferenceClass.UACCESS_LIVELOCK, uaccess_livelock),
         (DifferenceClass.MISSING_CASE, missing_case),
         (DifferenceClass.KERNEL_MODE_SIGNAL, kernel_mode_signal),

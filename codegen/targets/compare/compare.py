@@ -24,7 +24,7 @@ from codegen.targets.compare.classify import Case, Tail, classify
 from codegen.targets.compare.explain import explanation
 from codegen.targets.compare.nodes import Comparison, Difference, DifferenceClass, Side, Verdict
 from codegen.targets.compare.pair import Parting, Walk
-from codegen.targets.compare.scenario import Replay, agree, replay, shifted
+from codegen.targets.compare.scenario import Replay, agree, pass_before, replay, shifted
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.world import MAX_PASS, Halt, World
 
@@ -170,13 +170,19 @@ class Findings:
                 src = replay(self.src, self.params, scenario)
                 tgt = replay(self.tgt, self.params, scenario)
                 if src is not None and tgt is not None and not agree(src, tgt):
-                    return True, self._told(parting, user, scenario, src, tgt)
+                    return True, self._told(walk, parting, user, scenario, src, tgt)
         return feasible, None
 
     def _told(
-        self, parting: Parting, user: bool, scenario: dict[str, int], src: Replay, tgt: Replay
+        self,
+        walk: Walk,
+        parting: Parting,
+        user: bool,
+        scenario: dict[str, int],
+        src: Replay,
+        tgt: Replay,
     ) -> Difference:
-        case = self._case(parting, user, scenario, src, tgt)
+        case = self._case(walk, parting, user, scenario, src, tgt)
         cls, outcome = classify(case), outcome_text(case)
         return Difference(
             cls,
@@ -213,7 +219,13 @@ class Findings:
         return facts
 
     def _case(
-        self, parting: Parting, user: bool, scenario: dict[str, int], src: Replay, tgt: Replay
+        self,
+        walk: Walk,
+        parting: Parting,
+        user: bool,
+        scenario: dict[str, int],
+        src: Replay,
+        tgt: Replay,
     ) -> Case:
         joint = parting.joint
         passes = joint.src.faults + 1
@@ -226,10 +238,21 @@ class Findings:
             return a is not None and b is not None and agree(a, b)
 
         def fresh() -> tuple[Replay, Replay] | None:
-            moved = shifted(scenario, joint.src.faults, acquired)
+            moved = shifted(scenario, pass_before(joint))
             a = replay(self.src, self.params, moved)
             b = replay(self.tgt, self.params, moved)
             return None if a is None or b is None else (a, b)
+
+        def bug_ahead() -> bool:
+            state = parting.src.state
+            if state is None or parting.src.end is not End.RETRY:
+                return False
+            walk.src.until(joint.src.faults, joint.src.faults + 1)
+            return any(
+                e.kind is EventKind.BUG
+                for path in walk.src.stretch(state, parting.facts)
+                for e in path.trace
+            )
 
         return Case(
             parting.channel,
@@ -243,6 +266,7 @@ class Findings:
             calm=lambda: both({**scenario, contended: 0}),
             slow=lambda: both(scenario, fast=False),
             fresh=fresh,
+            bug_ahead=bug_ahead,
         )
 
     def _outcome(self, parting: Parting, scenario: dict[str, int], user: bool) -> Outcome | None:

@@ -19,10 +19,12 @@ from codegen.ir.terms import Term
 from codegen.ir.trace import End, Event, EventKind
 from codegen.targets.compare.nodes import Side
 from codegen.targets.compare.observe import Observed, Step, Writes, differing, observe
+from codegen.targets.compare.pair import Joint
 from codegen.targets.compare.world import Halt, World
 
 MAX_REPLAYED_PASSES = 12
 _ORDINAL = re.compile(r"^([\w ]+?)#(\d+)")
+_CALL = re.compile(r"^(\w+)@(\d+)(?=\()")
 _OF_FAULTS = frozenset({"handle_mm_fault", "signal_pending", "fatal_signal_pending"})
 
 
@@ -134,16 +136,41 @@ def agree(a: Replay, b: Replay) -> bool:
     return a.halt.held == b.halt.held
 
 
-def shifted(scenario: Mapping[str, int], faults: int, acquired: int) -> dict[str, int]:
-    """The scenario in which what comes after so many faults and locks comes at once."""
+@dataclass(frozen=True)
+class Since:
+    """What came before a pass: faults, locks, epochs; `base` is the epoch before the first."""
+
+    faults: int
+    acquired: int
+    epochs: int
+    base: int
+
+
+def pass_before(joint: Joint) -> Since:
+    """What came before the pass in which a pair of states stands."""
+    begun = joint
+    if joint.at_fault:
+        begun = next((w.origin for w in joint.ways if w.origin is not None), joint)
+    return Since(
+        joint.src.faults, begun.src.acquired, max(begun.src.epoch - joint.base, 0), joint.base
+    )
+
+
+def shifted(scenario: Mapping[str, int], since: Since) -> dict[str, int]:
+    """The scenario in which a pass is the first: what came before it is left out."""
     moved: dict[str, int] = {}
     for name, number in scenario.items():
-        ordinal = _ORDINAL.match(name)
-        if ordinal is None:
+        ordinal, call = _ORDINAL.match(name), _CALL.match(name)
+        if ordinal is not None:
+            word, old = ordinal.group(1), int(ordinal.group(2))
+            new = old - (since.faults if word in _OF_FAULTS else since.acquired)
+            if new > 0 or (new == 0 and word != "handle_mm_fault"):
+                moved[f"{word}#{new}{name[ordinal.end() :]}"] = number
+        elif call is not None and int(call.group(2)) > since.base:
+            new = int(call.group(2)) - since.epochs
+            if new > since.base or not since.base:
+                mark = f"@{new}" if new else ""
+                moved[f"{call.group(1)}{mark}{name[call.end() :]}"] = number
+        else:
             moved[name] = number
-            continue
-        word, old = ordinal.group(1), int(ordinal.group(2))
-        new = old - (faults if word in _OF_FAULTS else acquired)
-        if new > 0 or (new == 0 and word != "handle_mm_fault"):
-            moved[f"{word}#{new}{name[ordinal.end() :]}"] = number
     return moved

@@ -28,6 +28,7 @@ from codegen.ir.terms import (
     Term,
     conjoin,
     disjoin,
+    extend,
     integer,
     less,
     negate,
@@ -36,12 +37,25 @@ from codegen.ir.terms import (
     truth,
 )
 from codegen.ir.trace import End, EventKind, Path
+from codegen.ir.vocabulary import Role
 
 MAX_STRETCH = 20_000
 """How many ways from one gate to the next are followed before giving up."""
 
 MAX_PASS = 5
 """How many passes are followed where the loop does not come to rest."""
+
+
+_TAKE_ADDRESS = frozenset(
+    {
+        Role.LOCK_FIND,
+        Role.FIND_VMA,
+        Role.FIND_VMA_PREV,
+        Role.LOCK_VMA,
+        Role.EXPAND_STACK,
+        Role.FAULT,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +195,14 @@ class World(Machine):
         state.outcome = None
         return super()._fault(state, instruction, args)
 
+    def _dance(
+        self, state: State, instruction: Call, role: Role, args: list[Term]
+    ) -> list[Fork] | None:
+        # The prototypes say `unsigned long address`, whatever the handler keeps it in.
+        if role in _TAKE_ADDRESS and len(args) > 1:
+            args = [args[0], extend(args[1], 64, False), *args[2:]]
+        return super()._dance(state, instruction, role, args)
+
     # -- the VMA ---------------------------------------------------------------------
 
     def _lock_find(self, state: State, instruction: Call, args: list[Term]) -> list[Fork]:
@@ -225,8 +247,6 @@ class World(Machine):
         grown = env.truth_symbol(f"stack_grown#{ordinal}")
         vma = env.vma_object(ordinal)
         flags = truth(env.field_value(vma, "vm_flags"))
-        if address.bits != 64:
-            return (flags,), found
         start, end = env.field_value(vma, "vm_start"), env.field_value(vma, "vm_end")
         below = disjoin(negate(found), less(address, end, is_signed=False))
         covers = negate(less(address, start, is_signed=False))

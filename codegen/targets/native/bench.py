@@ -138,7 +138,8 @@ def _compile(sources: Sources, workdir: Path, path: str) -> Path:
     steps = [
         [*_FLAGS, *_HOOKS, *include, "-c", str(sources.unit), "-o", str(unit)],
         [*_FLAGS, "-c", str(sources.world), "-o", str(world)],
-        ["-no-pie", str(unit), str(world), "-o", str(program)],
+        # Away from the numbers that scenarios like.
+        ["-no-pie", "-Wl,-Ttext-segment=0x51230000", str(unit), str(world), "-o", str(program)],
     ]
     for step in steps:
         done = subprocess.run([COMPILER, *step], capture_output=True, text=True, check=False)

@@ -401,8 +401,11 @@ class _Inference:
             case c_ast.FuncCall():
                 return self._call(node)
             case c_ast.Cast():
-                self._value(node.expr)
-                return self._declared(node.to_type)
+                value, shape = self._value(node.expr), self._declared(node.to_type)
+                if shape.to is not None and shape.to.root().form is Form.RECORD:
+                    self._unify(value, shape)
+                    self._address(node)
+                return shape
             case c_ast.ExprList():
                 shapes = [self._value(e) for e in node.exprs]
                 return shapes[-1] if shapes else Shape()

@@ -147,37 +147,45 @@ class Product:
         return self.listed.role == "handler"
 
 
-def helper_of(tree: Path | None) -> HelperText:
-    """`generic_fault()` as it is rendered for a tree, or for the snippets' generation of the mm."""
+def helper_of(tree: Path | None, text: str = "") -> HelperText:
+    """`generic_fault()` as it is rendered for a tree, or else for a handler's own words."""
     from codegen.targets.c.helper import render_helper
 
-    return render_helper(_mm_api(tree))
+    return render_helper(_mm_api(tree, text))
+
+
+def _mm_api(tree: Path | None, text: str) -> MmApi:
+    from codegen.targets.c.helper import mm_api_of_file
+
+    return mm_api_of_file(text) if tree is None else _tree_api(tree)
 
 
 @cache
-def _mm_api(tree: Path | None) -> MmApi:
+def _tree_api(tree: Path) -> MmApi:
     from codegen.targets.c.helper import read_mm_api
-    from codegen.targets.c.nodes import DEFAULT_MM_API
 
-    return DEFAULT_MM_API if tree is None else read_mm_api(tree)
+    return read_mm_api(tree)
 
 
-def helper_source(tree: Path | None) -> SourceText:
+def helper_source(tree: Path | None, text: str = "") -> SourceText:
     """The helper's C text under the name that it gets in the tree."""
     from codegen.base.spans import SourceText
     from codegen.targets.c.nodes import HELPER_C
 
-    return SourceText(HELPER_C, helper_of(tree).c)
+    return SourceText(HELPER_C, helper_of(tree, text).c)
 
 
-def after_unit(request: Request, source: SourceText) -> Unit:
-    """A converted file's programs; the helper's own text is inlined in them."""
+def after_unit(request: Request, source: SourceText, before: str = "") -> Unit:
+    """A converted file's programs; the helper's own text is inlined in them.
+
+    `before` is the text that was converted, which tells the helper where there is no tree.
+    """
     from codegen.frontend.constants import enumerators
     from codegen.ir.load import load_unit
 
     tree = request.source.tree
-    constants = {**constants_of(tree), **enumerators(helper_of(tree).header)}
-    return load_unit(source, constants, request.fixed, helper_source(tree))
+    constants = {**constants_of(tree), **enumerators(helper_of(tree, before).header)}
+    return load_unit(source, constants, request.fixed, helper_source(tree, before))
 
 
 def judged(request: Request, file: CFile) -> tuple[HandlerTables, ...]:
@@ -204,7 +212,7 @@ def converted(
         if listed.role is not HandlerRole.HANDLER or listed.refusals:
             products.append(Product(listed, file.source.text))
             continue
-        outcome = convert_handler(unit, listed.function, _mm_api(request.source.tree))
+        outcome = convert_handler(unit, listed.function, _mm_api(request.source.tree, unit.source.text))
         if not isinstance(outcome, Conversion):
             products.append(Product(with_refusal(listed, outcome), file.source.text))
             continue
@@ -218,7 +226,7 @@ def converted(
 def _compared(
     request: Request, unit: Unit, source: SourceText, product: Product, accepted: frozenset[str]
 ) -> Product:
-    judged_pair = _judged_pair(unit, after_unit(request, source), product, accepted)
+    judged_pair = _judged_pair(unit, after_unit(request, source, unit.source.text), product, accepted)
     if judged_pair.verdict in ("EQUAL", "EXPLAINED"):
         return judged_pair
     return replace(judged_pair, after=None)
@@ -318,11 +326,11 @@ def simulators(
             continue
         variant, found = _first_variant(unit, listed.function)
         if converted_side:
-            outcome = convert_handler(unit, listed.function, _mm_api(request.source.tree))
+            outcome = convert_handler(unit, listed.function, _mm_api(request.source.tree, unit.source.text))
             if not isinstance(outcome, Conversion):
                 out.append((file.selector, outcome))
                 continue
-            after = after_unit(request, outcome.source)
+            after = after_unit(request, outcome.source, unit.source.text)
             variant = next(
                 v
                 for v in after.variants

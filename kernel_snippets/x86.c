@@ -106,5 +106,5 @@ refault:
 	else if (fault & VM_FAULT_OOM)
 		pagefault_out_of_memory();
 	else
-		x86_send_sigbus(regs, err, address, fault);
+		force_sig_fault(SIGBUS, BUS_ADRERR, (void __user *)address);
 }

@@ -211,7 +211,11 @@ def load_unit(
     constants = {**enumerators(source.text), **constants}
     if all(constants.get(n) == v for n, v in vocabulary.constants.items()):
         # There is no tree that would say.
+        words = source.text if library is None else source.text + library.text
         constants |= _default_of(source.text, constants)
+        if "mmap_sem" in words and "VM_FAULT_COMPLETED" not in words:
+            # The lock lost that name in 5.8; the bit came in 6.0.
+            del constants["VM_FAULT_COMPLETED"]
     preprocessor = Preprocessor(source, tree, vocabulary.macros, dict(constants))
     loader = _Loader(source, tree, vocabulary, constants, preprocessor)
     if library is not None:

@@ -9,10 +9,11 @@ the vendors' trees.
 """
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from codegen.base.diagnostics import GenfaultError
-from codegen.targets.c.nodes import HelperText, MmApi, MmDialect
+from codegen.targets.c.nodes import DEFAULT_MM_API, HelperText, MmApi, MmDialect
 from codegen.targets.render import render
 
 _HEADERS = (
@@ -78,6 +79,36 @@ def read_mm_api(tree: Path) -> MmApi:
         expand_stack_takes_mm=bool(grow) and "mm_struct" in grow[0],
         exception_ip=_has(headers["ptrace.h"], "exception_ip"),
     )
+
+
+def mm_api_of_file(text: str) -> MmApi:
+    """What the mm seems to offer to a file without a tree around it, by the words that it uses.
+
+    The newest API of the generation that its lock belongs to. A file that has
+    no lock to tell by is taken for one of today's snippets.
+    """
+    code = _COMMENT.sub(" ", text)
+    if _has(code, "lock_mm_and_find_vma") or _has(code, "lock_vma_under_rcu"):
+        return DEFAULT_MM_API
+    takes_regs = any(
+        len(call.split(",")) == 4 and "regs" in call.split(",")[3]
+        for call in re.findall(r"\bhandle_mm_fault\s*\(((?:[^()]|\([^()]*\))*)\)", code)
+    )
+    old = MmApi(
+        MmDialect.MMAP_SEM,
+        handle_mm_fault_takes_regs=takes_regs,
+        completed=False,
+        retry_flag_default=_has(code, "FAULT_FLAG_DEFAULT"),
+        allow_retry_twice=_has(code, "FAULT_FLAG_DEFAULT"),
+    )
+    if _has(code, "mmap_sem"):
+        return old
+    if _has(code, "mmap_read_lock") and _has(code, "find_vma"):
+        completed = _has(code, "VM_FAULT_COMPLETED")
+        return replace(
+            old, dialect=MmDialect.FIND_VMA, completed=completed, allow_retry_twice=True
+        )
+    return DEFAULT_MM_API
 
 
 def render_helper(api: MmApi) -> HelperText:

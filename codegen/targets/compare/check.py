@@ -112,13 +112,20 @@ class _Checker:
     def __post_init__(self) -> None:
         self.entry = self.side.program.functions[self.side.entry]
         self.constants = self.side.program.constants
-        self.has_fast = Role.LOCK_VMA in self.side.program.roles(self.side.entry)
+        self.has_fast = self.side.per_vma_lock and Role.LOCK_VMA in self.side.program.roles(
+            self.side.entry
+        )
 
     def world(self, contended: bool = True, fast: bool = True) -> World:
         """The program in the mode at hand."""
         plan = Plan(mode=self.user, contended=contended, extra_bits=True)
         return World(
-            self.side.program, self.side.entry, plan, self.solver, self.side.mode, fast=fast
+            self.side.program,
+            self.side.entry,
+            plan,
+            self.solver,
+            self.side.mode,
+            fast=fast and self.side.per_vma_lock,
         )
 
     def mode(self, user: bool) -> None:

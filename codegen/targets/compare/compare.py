@@ -24,7 +24,14 @@ from codegen.targets.compare.classify import Case, Tail, classify
 from codegen.targets.compare.explain import explanation
 from codegen.targets.compare.nodes import Comparison, Difference, DifferenceClass, Side, Verdict
 from codegen.targets.compare.pair import Parting, Walk
-from codegen.targets.compare.scenario import Replay, agree, pass_before, replay, shifted
+from codegen.targets.compare.scenario import (
+    Replay,
+    agree,
+    pass_before,
+    replay,
+    shifted,
+    with_entry,
+)
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.world import MAX_PASS, Halt, World
 
@@ -109,7 +116,7 @@ class Findings:
         self.partings = {}
         plan = Plan(mode=user, contended=True, extra_bits=True)
         worlds = [
-            World(s.program, s.entry, plan, self.solver, s.mode, self.params)
+            World(s.program, s.entry, plan, self.solver, s.mode, self.params, s.per_vma_lock)
             for s in (self.src, self.tgt)
         ]
         return Walk(worlds[0], worlds[1], self.solver, (), self._keep)
@@ -235,7 +242,7 @@ class Findings:
         def both(changed: dict[str, int], fast: bool = True) -> bool:
             a = replay(self.src, self.params, changed, fast)
             b = replay(self.tgt, self.params, changed, fast)
-            return a is not None and b is not None and agree(a, b)
+            return a is not None and b is not None and agree(a, b, counters=False)
 
         def fresh() -> tuple[Replay, Replay] | None:
             moved = shifted(scenario, pass_before(joint))
@@ -266,6 +273,7 @@ class Findings:
             calm=lambda: both({**scenario, contended: 0}),
             slow=lambda: both(scenario, fast=False),
             fresh=fresh,
+            entry=lambda: both(with_entry(scenario)),
             bug_ahead=bug_ahead,
         )
 

@@ -66,12 +66,15 @@ class Side:
 
     `mode` is the handler's own condition for user mode over the entry state
     (`codegen.tables.mode.find_mode`); None means `user_mode(regs)` itself.
+    `per_vma_lock` is False in a configuration in which no VMA has a lock of
+    its own: lock_vma_under_rcu() finds nothing there.
     """
 
     program: Program
     entry: str
     mode: Term | None
     label: str
+    per_vma_lock: bool = True
 
 
 @dataclass(frozen=True)

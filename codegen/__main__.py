@@ -305,7 +305,8 @@ def diff(
     """Behaviour before and after: SOURCE against its conversion, or against TARGET."""
     from functools import partial
 
-    from codegen.toolchain import against, pair_up
+    from codegen.corpus.pairs import pair_up
+    from codegen.toolchain import against
 
     accepted = _accepted(accept, reject, default=target is None)
     request = _request(source, archs, settings, jobs)

@@ -20,15 +20,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from codegen.base.diagnostics import Refusal
-    from codegen.base.spans import SourceText
     from codegen.corpus.nodes import CFile, Source
-    from codegen.frontend.nodes import Configuration
     from codegen.ir.handler import Found
     from codegen.ir.load import Unit, Variant
     from codegen.tables.nodes import HandlerTables
-    from codegen.targets.c.nodes import HelperText, MmApi
+    from codegen.targets.c.convert import Conversion
     from codegen.targets.c.write import ConvertedFile
-    from codegen.targets.compare.nodes import Comparison, DifferenceClass, Side
+    from codegen.targets.compare.nodes import Comparison, DifferenceClass
 
 R = TypeVar("R")
 
@@ -146,105 +144,72 @@ class Product:
         """Whether it counts: a second loop and other users of handle_mm_fault() do not."""
         return self.listed.role == "handler"
 
+    def judged(self, comparison: Comparison, report: str) -> Product:
+        """The product with a comparison's verdict."""
+        from codegen.targets.compare.printer import comparison_json
 
-def helper_of(tree: Path | None, text: str = "") -> HelperText:
-    """`generic_fault()` as it is rendered for a tree, or else for a handler's own words."""
-    from codegen.targets.c.helper import render_helper
-
-    return render_helper(_mm_api(tree, text))
-
-
-def _mm_api(tree: Path | None, text: str) -> MmApi:
-    from codegen.targets.c.helper import mm_api_of_file
-
-    return mm_api_of_file(text) if tree is None else _tree_api(tree)
+        document = comparison_json(comparison)
+        verdict = comparison.verdict.value
+        differences = tuple(document["differences"])
+        return replace(self, verdict=verdict, differences=differences, report=report)
 
 
-@cache
-def _tree_api(tree: Path) -> MmApi:
-    from codegen.targets.c.helper import read_mm_api
+def convert_file(
+    request: Request, file: CFile
+) -> Iterator[tuple[HandlerTables, Unit, Conversion | None]]:
+    """Each user of handle_mm_fault() in a file with its conversion; None, and why, without one."""
+    from codegen.tables.extract import list_handlers, with_refusal
+    from codegen.targets.c.after import mm_api
+    from codegen.targets.c.convert import Conversion, convert_handler
 
-    return read_mm_api(tree)
+    unit = unit_of(request, file)
+    for listed in list_handlers(unit, file.arch):
+        if listed.role != "handler" or listed.refusals:
+            yield listed, unit, None
+            continue
+        api = mm_api(request.source.tree, file.source.text)
+        outcome = convert_handler(unit, listed.function, api)
+        if isinstance(outcome, Conversion):
+            yield listed, unit, outcome
+        else:
+            yield with_refusal(listed, outcome), unit, None
 
 
-def helper_source(tree: Path | None, text: str = "") -> SourceText:
-    """The helper's C text under the name that it gets in the tree."""
-    from codegen.base.spans import SourceText
-    from codegen.targets.c.nodes import HELPER_C
-
-    return SourceText(HELPER_C, helper_of(tree, text).c)
-
-
-def after_unit(request: Request, source: SourceText, before: str = "") -> Unit:
-    """A converted file's programs; the helper's own text is inlined in them.
-
-    `before` is the text that was converted, which tells the helper where there is no tree.
-    """
-    from codegen.frontend.constants import enumerators
-    from codegen.ir.load import load_unit
+def after_of(request: Request, file: CFile, conversion: Conversion) -> Unit:
+    """The converted file's programs, read again from its bytes."""
+    from codegen.targets.c.after import after_unit, mm_api
 
     tree = request.source.tree
-    constants = {**constants_of(tree), **enumerators(helper_of(tree, before).header)}
-    return load_unit(source, constants, request.fixed, helper_source(tree, before))
+    api = mm_api(tree, file.source.text)
+    return after_unit(conversion.source, api, constants_of(tree), request.fixed)
 
 
 def judged(request: Request, file: CFile) -> tuple[HandlerTables, ...]:
     """The users of handle_mm_fault() in a file, with the reason where one does not convert."""
-    return tuple(product.listed for product in converted(request, file, None))
+    return tuple(listed for listed, _, _ in convert_file(request, file))
 
 
-def converted(
-    request: Request, file: CFile, accepted: frozenset[str] | None
-) -> tuple[Product, ...]:
+def converted(request: Request, file: CFile, accepted: frozenset[str]) -> tuple[Product, ...]:
     """Each handler of a file converted, parsed again from its bytes, and compared.
 
-    `accepted` are the classes of difference that count as explained; None
-    converts without comparing. A difference that is not accepted keeps the
-    text back (`after` None) and makes the verdict DIFFERS.
+    `accepted` are the classes of difference that count as explained. Any other
+    difference keeps the text back (`after` None) and makes the verdict DIFFERS.
     """
-    from codegen.ir.handler import HandlerRole
-    from codegen.tables.extract import list_handlers, with_refusal
-    from codegen.targets.c.convert import Conversion, convert_handler
+    from codegen.targets.compare.printer import comparison_text
+    from codegen.targets.compare.sides import compare_units
 
-    unit = unit_of(request, file)
     products = []
-    for listed in list_handlers(unit, file.arch):
-        if listed.role is not HandlerRole.HANDLER or listed.refusals:
-            products.append(Product(listed, file.source.text))
-            continue
-        outcome = convert_handler(unit, listed.function, _mm_api(request.source.tree, unit.source.text))
-        if not isinstance(outcome, Conversion):
-            products.append(Product(with_refusal(listed, outcome), file.source.text))
-            continue
-        product = Product(listed, file.source.text, outcome.source.text, notes=outcome.notes)
-        if accepted is not None:
-            product = _compared(request, unit, outcome.source, product, accepted)
+    for listed, unit, conversion in convert_file(request, file):
+        product = Product(listed, file.source.text)
+        if conversion is not None:
+            after = after_of(request, file, conversion)
+            comparison = compare_units(unit, after, listed.function, _classes(accepted))
+            product = replace(product, notes=conversion.notes)
+            product = product.judged(comparison, comparison_text(comparison))
+            if product.verdict in ("EQUAL", "EXPLAINED"):
+                product = replace(product, after=conversion.source.text)
         products.append(product)
     return tuple(products)
-
-
-def _compared(
-    request: Request, unit: Unit, source: SourceText, product: Product, accepted: frozenset[str]
-) -> Product:
-    judged_pair = _judged_pair(unit, after_unit(request, source, unit.source.text), product, accepted)
-    if judged_pair.verdict in ("EQUAL", "EXPLAINED"):
-        return judged_pair
-    return replace(judged_pair, after=None)
-
-
-def _judged_pair(before: Unit, after: Unit, product: Product, accepted: frozenset[str]) -> Product:
-    """The product with the verdict over every pair of configurations that agree."""
-    from codegen.targets.compare.merge import combined
-    from codegen.targets.compare.printer import comparison_json, comparison_text
-
-    pairs = sides(before, after, product.listed.function)
-    comparison = combined([_compare(src, tgt, accepted) for src, tgt in pairs])
-    return replace(
-        product,
-        verdict=comparison.verdict.value,
-        differences=tuple(comparison_json(comparison)["differences"]),
-        report=comparison_text(comparison),
-    )
 
 
 def _classes(accepted: frozenset[str]) -> frozenset[DifferenceClass]:
@@ -253,52 +218,79 @@ def _classes(accepted: frozenset[str]) -> frozenset[DifferenceClass]:
     return frozenset(DifferenceClass(name) for name in accepted)
 
 
-def _compare(src: Side, tgt: Side, accepted: frozenset[str]) -> Comparison:
-    from codegen.targets.compare.compare import compare
+def helper_files(request: Request) -> list[ConvertedFile]:
+    """The files that a tree gains with the helper; none for a source that is no tree."""
+    from codegen.targets.c import after
 
-    return compare(src, tgt, accepted=_classes(accepted))
+    if request.source.kind != "tree":
+        return []
+    return after.helper_files(after.mm_api(request.source.tree, ""))
 
 
-def sides(before: Unit, after: Unit, function: str) -> Iterator[tuple[Side, Side]]:
-    """The programs of two files that are the same handler under a common configuration.
+def against(
+    request: Request,
+    file: CFile,
+    other: Request,
+    partners: Mapping[str, CFile],
+    accepted: frozenset[str],
+) -> tuple[Product, ...]:
+    """Each handler of a file compared with the same handler of another source."""
+    from codegen.base.diagnostics import Refusal, RefusalCode
+    from codegen.tables.extract import list_handlers, with_refusal
+    from codegen.targets.compare.printer import comparison_text
+    from codegen.targets.compare.sides import compare_units
 
-    `function` is the handler's name in `before`; `after` has it under the same
-    name, or has one handler of its own.
-    """
-    from codegen.ir.handler import HandlerRole
-    from codegen.ir.solver import PathSolver
-    from codegen.tables.mode import find_mode
-    from codegen.targets.compare.nodes import Side
-
-    def side(variant: Variant, entry: str, handler: str, label: str) -> Side:
-        mode = find_mode(variant.program, entry, handler, PathSolver())
-        return Side(variant.program, entry, mode, label)
-
-    for one in before.variants:
-        found = next(
-            (f for f in one.found if f.function == function and f.role is HandlerRole.HANDLER), None
-        )
-        if found is None:
+    unit = unit_of(request, file)
+    partner = partners.get(file.path)
+    theirs = None if partner is None else unit_of(other, partner)
+    twins = () if theirs is None else list_handlers(theirs, file.arch)
+    twin = next((h for h in twins if h.role == "handler"), None)
+    products = []
+    for listed in list_handlers(unit, file.arch):
+        product = Product(listed, file.source.text)
+        if listed.role != "handler":
             continue
-        for two in after.variants:
-            if not any(_agree(a, b) for a in one.configurations for b in two.configurations):
-                continue
-            theirs = next((f for f in two.found if f.role is HandlerRole.HANDLER), None)
-            name = function if function in two.program.functions else None
-            if name is None and theirs is not None:
-                name = theirs.function
-            for entry in found.entries:
-                target = entry if entry in two.program.functions else name
-                if name is None or target is None:
-                    continue
-                yield (
-                    side(one, entry, function, before.source.path),
-                    side(two, target, name, after.source.path),
+        if listed.refusals:
+            products.append(product)
+        elif theirs is None or twin is None or twin.refusals:
+            reason = "has no counterpart that can be read in the other source"
+            missing = Refusal(RefusalCode.NO_DANCE, reason, listed.function, file.path, listed.line)
+            refusal = twin.refusals[0] if twin is not None and twin.refusals else missing
+            products.append(replace(product, listed=with_refusal(listed, refusal)))
+        else:
+            comparison = compare_units(unit, theirs, listed.function, _classes(accepted))
+            products.append(product.judged(comparison, comparison_text(comparison)))
+    return tuple(products)
+
+
+def checked(request: Request, file: CFile, accepted: frozenset[str]) -> tuple[Product, ...]:
+    """Each handler of a file against the contract; the findings as differences."""
+    from codegen.base.diagnostics import Refusal, RefusalCode
+    from codegen.ir.solver import ResourceBound
+    from codegen.tables.extract import list_handlers, with_refusal
+    from codegen.targets.compare.check import check
+    from codegen.targets.compare.merge import findings
+    from codegen.targets.compare.printer import findings_text
+    from codegen.targets.compare.sides import sides
+
+    unit = unit_of(request, file)
+    products = []
+    for listed in list_handlers(unit, file.arch):
+        product = Product(listed, file.source.text)
+        if listed.role == "handler" and not listed.refusals:
+            try:
+                found = [check(src) for src, _ in sides(unit, unit, listed.function)]
+            except ResourceBound as bound:
+                refusal = Refusal(
+                    RefusalCode.RESOURCE, str(bound), listed.function, file.path, listed.line
                 )
-
-
-def _agree(a: Configuration, b: Configuration) -> bool:
-    return all(b.settings.get(n, v) == v for n, v in a.settings.items())
+                product = replace(product, listed=with_refusal(listed, refusal), verdict="UNKNOWN")
+            else:
+                result = findings(found, _classes(accepted))
+                text = findings_text(listed.path, listed.function, result)
+                product = product.judged(result, text)
+        products.append(product)
+    return tuple(products)
 
 
 def simulators(
@@ -310,31 +302,26 @@ def simulators(
     not convert.
     """
     from codegen.base.diagnostics import RefusedError
-    from codegen.ir.handler import HandlerRole
-    from codegen.tables.extract import list_handlers
-    from codegen.targets.c.convert import Conversion, convert_handler
+    from codegen.targets.compare.sides import agree
     from codegen.targets.simulator.emit import emit_simulator
 
-    unit = unit_of(request, file)
     kernel = f"linux {request.source.kernel}" if request.source.kernel else request.source.name
     out: list[tuple[str, str | Refusal]] = []
-    for listed in list_handlers(unit, file.arch):
-        if listed.role is not HandlerRole.HANDLER:
+    for listed, unit, conversion in convert_file(request, file):
+        if listed.role != "handler":
             continue
-        if listed.refusals:
+        unread = not any(f.function == listed.function for v in unit.variants for f in v.found)
+        if unread or (converted_side and conversion is None):
             out.append((file.selector, listed.refusals[0]))
             continue
         variant, found = _first_variant(unit, listed.function)
-        if converted_side:
-            outcome = convert_handler(unit, listed.function, _mm_api(request.source.tree, unit.source.text))
-            if not isinstance(outcome, Conversion):
-                out.append((file.selector, outcome))
-                continue
-            after = after_unit(request, outcome.source, unit.source.text)
+        if converted_side and conversion is not None:
+            here = variant.configurations
+            after = after_of(request, file, conversion)
             variant = next(
                 v
                 for v in after.variants
-                if any(_agree(a, b) for a in variant.configurations for b in v.configurations)
+                if any(agree(a, b) for a in here for b in v.configurations)
             )
         try:
             text = emit_simulator(variant.program, found, title=kernel, converted=converted_side)
@@ -347,104 +334,3 @@ def simulators(
 
 def _first_variant(unit: Unit, function: str) -> tuple[Variant, Found]:
     return next((v, f) for v in unit.variants for f in v.found if f.function == function)
-
-
-def helper_files(request: Request) -> list[ConvertedFile]:
-    """The files that a tree gains with the helper; none for a source that is no tree."""
-    from codegen.corpus.nodes import SourceKind
-    from codegen.targets.c.nodes import HELPER_C, HELPER_HEADER
-    from codegen.targets.c.write import ConvertedFile
-
-    if request.source.kind is not SourceKind.TREE:
-        return []
-    helper = helper_of(request.source.tree)
-    return [
-        ConvertedFile(HELPER_HEADER, None, helper.header),
-        ConvertedFile(HELPER_C, None, helper.c),
-    ]
-
-
-def pair_up(src: Source, tgt: Source) -> dict[str, CFile]:
-    """The files of two sources that hold the same architecture's handler, by src's path.
-
-    Raises GenfaultError where they have none in common.
-    """
-    from codegen.base.diagnostics import GenfaultError
-
-    theirs = {f.path: f for f in tgt.files}
-    by_selector = {f.selector: f for f in tgt.files}
-    partners = {}
-    for file in src.files:
-        partner = theirs.get(file.path) or by_selector.get(file.selector)
-        if partner is not None:
-            partners[file.path] = partner
-    if len(src.files) == len(tgt.files) == 1:
-        partners = {src.files[0].path: tgt.files[0]}
-    if not partners:
-        raise GenfaultError(f"{src.name} and {tgt.name} have no handler in common")
-    return partners
-
-
-def against(
-    request: Request,
-    file: CFile,
-    other: Request,
-    partners: Mapping[str, CFile],
-    accepted: frozenset[str],
-) -> tuple[Product, ...]:
-    """Each handler of a file compared with the same handler of another source."""
-    from codegen.base.diagnostics import Refusal, RefusalCode
-    from codegen.ir.handler import HandlerRole
-    from codegen.tables.extract import list_handlers, with_refusal
-
-    unit = unit_of(request, file)
-    partner = partners.get(file.path)
-    theirs = unit_of(other, partner) if partner is not None else None
-    products = []
-    for listed in list_handlers(unit, file.arch):
-        if listed.role is not HandlerRole.HANDLER:
-            continue
-        product = Product(listed, file.source.text)
-        twin = None
-        if theirs is not None and partner is not None:
-            twin = next(
-                (h for h in list_handlers(theirs, partner.arch) if h.role is HandlerRole.HANDLER),
-                None,
-            )
-        if listed.refusals or theirs is None or twin is None or twin.refusals:
-            if not listed.refusals:
-                reason = "has no counterpart that can be read in the other source"
-                refusal = Refusal(
-                    RefusalCode.NO_DANCE, reason, listed.function, listed.path, listed.line
-                )
-                refusal = twin.refusals[0] if twin is not None and twin.refusals else refusal
-                product = replace(product, listed=with_refusal(listed, refusal))
-            products.append(product)
-            continue
-        products.append(_judged_pair(unit, theirs, product, accepted))
-    return tuple(products)
-
-
-def checked(request: Request, file: CFile, accepted: frozenset[str]) -> tuple[Product, ...]:
-    """Each handler of a file against the contract; the findings as differences."""
-    from codegen.ir.handler import HandlerRole
-    from codegen.tables.extract import list_handlers
-    from codegen.targets.compare.check import check
-    from codegen.targets.compare.merge import findings
-    from codegen.targets.compare.printer import comparison_json, findings_text
-
-    unit = unit_of(request, file)
-    products = []
-    for listed in list_handlers(unit, file.arch):
-        product = Product(listed, file.source.text)
-        if listed.role is HandlerRole.HANDLER and not listed.refusals:
-            found = [check(src) for src, _ in sides(unit, unit, listed.function)]
-            result = findings(found, _classes(accepted))
-            product = replace(
-                product,
-                verdict=result.verdict.value,
-                differences=tuple(comparison_json(result)["differences"]),
-                report=findings_text(listed.path, listed.function, result),
-            )
-        products.append(product)
-    return tuple(products)

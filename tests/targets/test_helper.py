@@ -75,6 +75,9 @@ def distinct_apis() -> list[MmApi]:
 def stub_macros(api: MmApi) -> list[str]:
     names = [macro for field, macro in STUBS.items() if getattr(api, field)]
     names += ["HAVE_MMAP_SEM"] if api.dialect is MmDialect.MMAP_SEM else []
+    if not api.retry_flag_default:
+        # FAULT_FLAG_INTERRUPTIBLE came with FAULT_FLAG_DEFAULT.
+        names.append("ONLY_FATAL_SIGNALS")
     if api.dialect is MmDialect.LOCK_MM_AND_FIND_VMA:
         names.append("HAVE_LOCK_MM_AND_FIND_VMA")
     return names

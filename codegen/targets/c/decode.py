@@ -99,6 +99,12 @@ class _Builder:
                 self.region.handler.text.name_span,
             )
         flags = args[2]
+        if len(args) == 4 and args[3] == self._flags:
+            raise self.file.refuse(
+                RefusalCode.SHAPE,
+                "handle_mm_fault() takes the mm first, as up to 4.7; the helper needs a later mm",
+                self.region.handler.text.name_span,
+            )
         self._check_flags(flags)
         regs = args[3] if len(args) == 4 else "regs"
         # Flags that depend on what the mask depends on go into the same chain.

@@ -105,9 +105,7 @@ def mm_api_of_file(text: str) -> MmApi:
         return old
     if _has(code, "mmap_read_lock") and _has(code, "find_vma"):
         completed = _has(code, "VM_FAULT_COMPLETED")
-        return replace(
-            old, dialect=MmDialect.FIND_VMA, completed=completed, allow_retry_twice=True
-        )
+        return replace(old, dialect=MmDialect.FIND_VMA, completed=completed, allow_retry_twice=True)
     return DEFAULT_MM_API
 
 

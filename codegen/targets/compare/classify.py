@@ -170,7 +170,9 @@ def stale_outcome(case: Case) -> bool:
         return False
     src, tgt = runs
     then = tgt.told(tgt.last())
-    if not agree(src, tgt, counters=False) and not (_at_routine(then) and then == src.told(src.last())):
+    if not agree(src, tgt, counters=False) and not (
+        _at_routine(then) and then == src.told(src.last())
+    ):
         return False
     now = case.tgt.run.told(case.tgt.steps)
     if _at_routine(now) and now == case.src.run.told(case.src.steps):

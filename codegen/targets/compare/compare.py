@@ -72,8 +72,9 @@ def compare(src: Side, tgt: Side, *, accepted: frozenset[DifferenceClass]) -> Co
                 f"the loop changes still after {MAX_PASS} passes; later ones were not followed"
             ] = None
             is_open = True
-        if walk.unmatched and not found.partings:
-            notes[f"{walk.unmatched} ways of src meet a world that tgt has no way in"] = None
+        lost = found.really_unmatched(walk)
+        if lost:
+            notes[f"{lost} ways of src meet a world that tgt has no way in"] = None
             is_open = True
         if walk.same_page:
             notes["handle_mm_fault() is given another address in the same page"] = None
@@ -103,6 +104,7 @@ class Findings:
     tgt: Side
     solver: SlicingSolver = field(default_factory=SlicingSolver)
     partings: dict[object, list[Parting]] = field(default_factory=dict)
+    crowded: set[object] = field(default_factory=set)
     differences: list[Difference] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -113,7 +115,7 @@ class Findings:
 
     def walk(self, user: bool) -> Walk:
         """A walk over both sides in one mode; what it finds is kept here."""
-        self.partings = {}
+        self.partings, self.crowded = {}, set()
         plan = Plan(mode=user, contended=True, extra_bits=True)
         worlds = [
             World(s.program, s.entry, plan, self.solver, s.mode, self.params, s.per_vma_lock)
@@ -135,12 +137,30 @@ class Findings:
         kept = self.partings.setdefault(kind, [])
         kept.append(parting)
         kept.sort(key=lambda p: (p.joint.src.faults, len(p.facts)))
-        del kept[MAX_ALIKE:]
+        if len(kept) > MAX_ALIKE:
+            self.crowded.add(kind)
+            del kept[MAX_ALIKE:]
+
+    def really_unmatched(self, walk: Walk) -> int:
+        """How many ways of src that some world leads along have no way of tgt beside them.
+
+        Where pairs of states were told once, src may take a way that no world
+        leads along; such a way needs no partner.
+        """
+        count = 0
+        for joint, src in walk.unmatched:
+            own = src.facts[len(joint.facts) :]
+            for tried, history in enumerate(joint.histories()):
+                facts = (*(f for way in history for f in way.facts), *own)
+                if tried >= MAX_HISTORIES or self.solver.possible(facts):
+                    count += 1
+                    break
+        return count
 
     def settle(self, walk: Walk, user: bool) -> None:
         """Makes differences of the partings of one mode: those that really happen."""
-        for kept in self.partings.values():
-            happens = False
+        for kind, kept in self.partings.items():
+            happens = kind in self.crowded
             for parting in kept:
                 feasible, told = self._difference(walk, parting, user)
                 happens = happens or feasible

@@ -115,7 +115,7 @@ class Walk:
         self.pairs = 0
         self.passes = 0
         self.settled = True
-        self.unmatched = 0
+        self.unmatched: list[tuple[Joint, Halt]] = []
         self.same_page = False
 
     def start(self) -> Joint:
@@ -152,7 +152,7 @@ class Walk:
                     raise ResourceBound(f"more than {MAX_PAIRS} path pairs")
                 yield src, tgt
             if not met:
-                self.unmatched += 1
+                self.unmatched.append((joint, src))
 
     def limits(self, joint: Joint) -> tuple[int, int]:
         """(how many faults, how many passes) are followed from a pair of states to the next."""

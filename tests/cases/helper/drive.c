@@ -261,6 +261,10 @@ static unsigned int expected(void)
 	if (kind == VMA_DENIED)
 		return user ? GFAULT_ACCERR : GFAULT_KERN;
 	if (outcome & VM_FAULT_RETRY) {
+#ifdef ONLY_FATAL_SIGNALS
+		if (user)
+			return fatal ? GFAULT_FOAD : GFAULT_DONE;
+#endif
 		if (user)
 			return pending ? GFAULT_FOAD : GFAULT_DONE;
 		return fatal ? GFAULT_KERN : GFAULT_DONE;

@@ -114,7 +114,8 @@ retry:
 		 * when the task is being killed: it would fault again for ever.
 		 */
 		if (flags & FAULT_FLAG_USER) {
-			if (signal_pending(current))
+			/* Only a fatal signal ends the wait for the page. */
+			if (fatal_signal_pending(current))
 				return GFAULT_FOAD;
 		} else if (fatal_signal_pending(current)) {
 			return GFAULT_KERN;

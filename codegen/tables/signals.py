@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from codegen.base.spans import Span
+from codegen.ir.dance import BEFORE_FAULT
 from codegen.ir.environment import Outcome, Plan
-from codegen.ir.machine import BEFORE_FAULT, Machine, State
+from codegen.ir.machine import Machine
 from codegen.ir.printer import term_text
 from codegen.ir.program import Program
 from codegen.ir.solver import PathSolver
+from codegen.ir.state import State
 from codegen.ir.terms import FALSE, TRUE, Term, negate, substitute
 from codegen.ir.trace import Decision, End, Event, EventKind, Path
 from codegen.ir.vocabulary import LOCKING_ROLES, Role

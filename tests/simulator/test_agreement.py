@@ -20,9 +20,10 @@ from codegen.ir.concrete import ConcreteTrace, concrete_trace, scenario_of
 from codegen.ir.environment import Plan
 from codegen.ir.handler import Found
 from codegen.ir.load import load_unit
-from codegen.ir.machine import Machine, State
+from codegen.ir.machine import Machine
 from codegen.ir.program import Program
 from codegen.ir.solver import PathSolver
+from codegen.ir.state import State
 from codegen.ir.terms import Term
 from codegen.ir.trace import End, Path
 from codegen.ir.vocabulary import load

@@ -17,7 +17,7 @@ from itertools import islice
 
 from codegen.ir.concrete import scenario_of
 from codegen.ir.environment import Outcome, Plan, truth_symbol
-from codegen.ir.machine import State
+from codegen.ir.state import State
 from codegen.ir.terms import TRUE, Term, arithmetic, equal, integer
 from codegen.ir.trace import End, Event, EventKind
 from codegen.ir.vocabulary import Role

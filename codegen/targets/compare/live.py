@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from codegen.ir.live import live_before
-from codegen.ir.machine import State
+from codegen.ir.state import State
 from codegen.ir.terms import (
     Term,
     arithmetic,

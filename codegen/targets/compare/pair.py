@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
-from codegen.ir.machine import State
 from codegen.ir.solver import ResourceBound
+from codegen.ir.state import State
 from codegen.ir.terms import TRUE, Term, arithmetic, equal, extend, symbol
 from codegen.ir.trace import End, Event
 from codegen.targets.compare.live import Likeness, is_call_since

@@ -20,10 +20,11 @@ from itertools import zip_longest
 from codegen.base.spans import Span
 from codegen.ir import environment as env
 from codegen.ir.environment import Outcome, Plan
-from codegen.ir.machine import Fork, Machine, State
+from codegen.ir.machine import Machine
 from codegen.ir.nodes import Call
 from codegen.ir.program import Program
 from codegen.ir.solver import PathSolver, ResourceBound
+from codegen.ir.state import Fork, State, Stop
 from codegen.ir.terms import (
     Term,
     conjoin,
@@ -169,9 +170,8 @@ class World(Machine):
     @staticmethod
     def stop(end: End, span: Span) -> Exception:
         """The machine's own way of ending a path inside an instruction."""
-        from codegen.ir.machine import _Stop
 
-        return _Stop(end, span)
+        return Stop(end, span)
 
     def _next_pass(self, state: State, span: Span) -> None:
         if not state.faults:

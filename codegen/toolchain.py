@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from codegen.base.diagnostics import Refusal
+    from codegen.base.spans import SourceText
     from codegen.corpus.nodes import CFile, Source
     from codegen.ir.handler import Found
     from codegen.ir.load import Unit, Variant
@@ -70,14 +71,21 @@ def listed(request: Request, file: CFile) -> tuple[HandlerTables, ...]:
     """The users of handle_mm_fault() in a file."""
     from codegen.tables.extract import list_handlers
 
-    return list_handlers(unit_of(request, file), file.arch)
+    return list_handlers(unit_of(request, file), file.arch, included_files(request, file))
 
 
 def tabled(request: Request, file: CFile) -> tuple[HandlerTables, ...]:
     """The same, with both tables of each handler."""
     from codegen.tables.extract import extract_tables
 
-    return extract_tables(unit_of(request, file), file.arch)
+    return extract_tables(unit_of(request, file), file.arch, included_files(request, file))
+
+
+def included_files(request: Request, file: CFile) -> list[SourceText]:
+    """The `.c` files that a file includes by quoted name, for looking things up in."""
+    from codegen.corpus.read import read_included
+
+    return read_included(request.source.root, file)
 
 
 def _nothing(count: int) -> None:
@@ -163,7 +171,7 @@ def convert_file(
     from codegen.targets.c.convert import Conversion, convert_handler
 
     unit = unit_of(request, file)
-    for listed in list_handlers(unit, file.arch):
+    for listed in list_handlers(unit, file.arch, included_files(request, file)):
         if listed.role != "handler" or listed.refusals:
             yield listed, unit, None
             continue

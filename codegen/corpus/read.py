@@ -2,11 +2,13 @@
 """One file's bytes as `SourceText`, or the one reason why it cannot be C that we read."""
 
 import os
+import re
 import stat
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from codegen.base.diagnostics import UnreadableSource
 from codegen.base.spans import SourceText
+from codegen.corpus.nodes import CFile
 
 FAULT_WORDS = (b"handle_mm_fault", b"generic_fault")
 """The mm's entry point (mm/memory.c): a file without it has no fault path."""
@@ -47,6 +49,22 @@ def read_c(path: Path, name: str, shown: str) -> SourceText:
     if not any(word in data for word in FAULT_WORDS):
         raise UnreadableSource(shown, "no fault path: nothing calls handle_mm_fault()")
     return SourceText.from_bytes(name, data)
+
+
+_INCLUDED = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"([^"\n]+\.c)"', re.MULTILINE)
+
+
+def read_included(root: Path, file: CFile) -> list[SourceText]:
+    """The `.c` files that a file includes by quoted name; what is not there is left out."""
+    out = []
+    for name in dict.fromkeys(_INCLUDED.findall(file.source.text)):
+        relative = PurePosixPath(file.path).parent / name
+        try:
+            data = (root / relative).read_bytes()
+        except OSError:
+            continue
+        out.append(SourceText.from_bytes(str(relative), data[:MOST_BYTES]))
+    return out
 
 
 def unreadable(shown: str, error: OSError) -> UnreadableSource:

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from codegen.base.diagnostics import Refusal, RefusalCode
-from codegen.csyntax.identifiers import uses_of
+from codegen.base.spans import SourceText
+from codegen.csyntax.arrays import arrays_naming
+from codegen.csyntax.identifiers import uses_of, words_in
+from codegen.csyntax.parse import parse
 from codegen.frontend.nodes import Configuration
 from codegen.ir.handler import SHARED_HELPER, Dialect, Found, HandlerRole
 from codegen.ir.load import Unit, Variant
@@ -21,11 +25,15 @@ from codegen.tables.signals import extract_signals
 _DIALECT_ORDER = list(Dialect)
 
 
-def list_handlers(unit: Unit, arch: str | None) -> tuple[HandlerTables, ...]:
+def list_handlers(
+    unit: Unit, arch: str | None, included: Sequence[SourceText] = ()
+) -> tuple[HandlerTables, ...]:
     """The users of handle_mm_fault() in a file, without their tables.
 
-    A file in which nothing is found but some function in reach cannot be read
-    gives one entry that carries the refusals.
+    `included` are C files that the file includes by quoted name: they are not
+    expanded, only searched for arrays that the handler stands in. A file in
+    which nothing is found but some function in reach cannot be read gives one
+    entry that carries the refusals.
     """
     seen: dict[str, list[tuple[Variant, Found]]] = {}
     for variant in unit.variants:
@@ -48,6 +56,7 @@ def list_handlers(unit: Unit, arch: str | None) -> tuple[HandlerTables, ...]:
                 dialect,
                 tuple(c for c in dict.fromkeys(conditions) if c),
                 refusals=unit.refusals if role is HandlerRole.HANDLER else (),
+                reached_through=_reached_through(unit, function, included),
             )
         )
     if any(h.role is HandlerRole.HANDLER for h in out):
@@ -60,6 +69,19 @@ def list_handlers(unit: Unit, arch: str | None) -> tuple[HandlerTables, ...]:
         # What could not be read may be what makes one of these a handler.
         return tuple(replace(h, refusals=unit.refusals) for h in out)
     return (_unread(unit, arch),)
+
+
+def _reached_through(unit: Unit, function: str, included: Sequence[SourceText]) -> tuple[str, ...]:
+    """`name[] path:line` of each array of functions that leads to the handler."""
+    names = {function}
+    callers = {f.name: set(words_in(unit.tree, f.body)) for f in unit.tree.functions}
+    while more := {n for n, words in callers.items() if words & names} - names:
+        names |= more
+    out = []
+    for tree in (unit.tree, *map(parse, included)):
+        for name, place in arrays_naming(tree, frozenset(names)):
+            out.append(f"{name}[] {tree.source.path}:{tree.source.line(place.start)}")
+    return tuple(dict.fromkeys(out))
 
 
 def _already_converted(unit: Unit, arch: str | None) -> HandlerTables | None:
@@ -109,13 +131,15 @@ def _definition_line(unit: Unit, function: str, found: Found) -> int:
     return unit.source.line(found.span.start)
 
 
-def extract_tables(unit: Unit, arch: str | None) -> tuple[HandlerTables, ...]:
+def extract_tables(
+    unit: Unit, arch: str | None, included: Sequence[SourceText] = ()
+) -> tuple[HandlerTables, ...]:
     """Both tables of each handler that can be read; others come with their refusals.
 
     Only the handler proper has tables; a second loop and other users are listed.
     """
     out = []
-    for listed in list_handlers(unit, arch):
+    for listed in list_handlers(unit, arch, included):
         if listed.role is not HandlerRole.HANDLER or listed.refusals:
             out.append(listed)
             continue

@@ -112,6 +112,9 @@ class SignalRow:
 class HandlerTables:
     """A handler with its tables, or the reason why it has none.
 
+    `reached_through` are the arrays of functions (arm64's `fault_info[]`) that
+    it, or a caller of it in the file, stands in, each with file and line.
+
     `configurations` are the presence conditions of the variants that have the
     handler, `mode` is its condition for user mode in C.
     """
@@ -127,3 +130,4 @@ class HandlerTables:
     signals: tuple[SignalRow, ...] = ()
     mode: str = "user_mode(regs)"
     refusals: tuple[Refusal, ...] = ()
+    reached_through: tuple[str, ...] = ()

@@ -100,6 +100,8 @@ def handler_text(tables: HandlerTables, paint: Paint = plain) -> str:
     ]
     if tables.mode != "user_mode(regs)":
         lines.append(f"  user mode: {tables.mode}")
+    if tables.reached_through:
+        lines.append(f"  reached through {', '.join(tables.reached_through)}")
     for refusal in tables.refusals:
         lines.append(paint(f"  {refusal}", "odd"))
     if tables.decode:

@@ -78,7 +78,22 @@ def tabled(request: Request, file: CFile) -> tuple[HandlerTables, ...]:
     """The same, with both tables of each handler."""
     from codegen.tables.extract import extract_tables
 
-    return extract_tables(unit_of(request, file), file.arch, included_files(request, file))
+    unit = unit_of(request, file)
+    found = extract_tables(unit, file.arch, included_files(request, file))
+    return tuple(_with_status(request, file, unit, listed) for listed in found)
+
+
+def _with_status(request: Request, file: CFile, unit: Unit, listed: HandlerTables) -> HandlerTables:
+    """The entry with the reason why a handler that was read does not convert."""
+    from codegen.base.diagnostics import Refusal
+    from codegen.targets.c.after import mm_api
+    from codegen.targets.c.convert import convert_handler
+
+    if listed.role != "handler" or listed.refusals:
+        return listed
+    api = mm_api(request.source.tree, file.source.text)
+    outcome = convert_handler(unit, listed.function, api)
+    return replace(listed, inconvertible=outcome) if isinstance(outcome, Refusal) else listed
 
 
 def included_files(request: Request, file: CFile) -> list[SourceText]:
@@ -255,7 +270,7 @@ def against(
     twin = next((h for h in twins if h.role == "handler"), None)
     products = []
     for listed in list_handlers(unit, file.arch):
-        product = Product(listed, file.source.text)
+        product = Product(_with_status(request, file, unit, listed), file.source.text)
         if listed.role != "handler":
             continue
         if listed.refusals:
@@ -284,7 +299,7 @@ def checked(request: Request, file: CFile, accepted: frozenset[str]) -> tuple[Pr
     unit = unit_of(request, file)
     products = []
     for listed in list_handlers(unit, file.arch):
-        product = Product(listed, file.source.text)
+        product = Product(_with_status(request, file, unit, listed), file.source.text)
         if listed.role == "handler" and not listed.refusals:
             try:
                 found = [check(src) for src, _ in sides(unit, unit, listed.function)]

@@ -89,6 +89,16 @@ class TestOnTheSnippets:
         written = [r for r in handler["decode"] if r["fault_flags"] == ["FAULT_FLAG_WRITE"]]
         assert [r["access"] for r in written] == [{"kind": "mask", "bits": ["VM_WRITE"]}]
 
+    def test_tables_say_whether_a_handler_converts(self, genfault: Any) -> None:
+        ran = genfault("tables", "--arch", "ia64", "--format", "json")
+        (handler,) = ran.document["handlers"]
+        # It was read, so that nothing is wrong with the tables themselves.
+        assert ran.code == 0
+        assert handler["status"] == "refused"
+        assert handler["refusal"]["code"] == "growsup"
+        assert "find_vma_prev" in handler["refusal"]["construct"]
+        assert len(handler["signals"]) == 24
+
     def test_convert_shows_a_diff_that_applies(self, genfault: Any, tmp_path: Path) -> None:
         ran = genfault("convert", "--arch", "arc", "--arch", "arm64")
         assert ran.code == 0

@@ -20,7 +20,7 @@ from codegen.tables.nodes import (
 
 def handler_json(tables: HandlerTables, *, with_tables: bool) -> dict[str, Any]:
     """One HANDLER object; `decode` and `signals` only where they were asked for."""
-    refusal = tables.refusals[0] if tables.refusals else None
+    refusal = tables.refusals[0] if tables.refusals else tables.inconvertible
     out: dict[str, Any] = {
         "arch": tables.arch,
         "role": tables.role.value,
@@ -43,7 +43,7 @@ def handler_json(tables: HandlerTables, *, with_tables: bool) -> dict[str, Any]:
 def status(tables: HandlerTables) -> str:
     """`unreadable`, `refused` or `convertible`, the contract's words."""
     if not tables.refusals:
-        return "convertible"
+        return "convertible" if tables.inconvertible is None else "refused"
     return "unreadable" if tables.refusals[0].code is RefusalCode.UNREADABLE else "refused"
 
 

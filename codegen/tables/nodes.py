@@ -114,6 +114,7 @@ class HandlerTables:
 
     `reached_through` are the arrays of functions (arm64's `fault_info[]`) that
     it, or a caller of it in the file, stands in, each with file and line.
+    `inconvertible` says why a handler that can be read does not convert.
 
     `configurations` are the presence conditions of the variants that have the
     handler, `mode` is its condition for user mode in C.
@@ -131,3 +132,4 @@ class HandlerTables:
     mode: str = "user_mode(regs)"
     refusals: tuple[Refusal, ...] = ()
     reached_through: tuple[str, ...] = ()
+    inconvertible: Refusal | None = None

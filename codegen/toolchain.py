@@ -208,8 +208,24 @@ def after_of(request: Request, file: CFile, conversion: Conversion) -> Unit:
 
 
 def judged(request: Request, file: CFile) -> tuple[HandlerTables, ...]:
-    """The users of handle_mm_fault() in a file, with the reason where one does not convert."""
-    return tuple(listed for listed, _, _ in convert_file(request, file))
+    """The users of handle_mm_fault() in a file, with the reason where one does not convert.
+
+    A conversion that the comparison does not let pass by default is none.
+    """
+    from codegen.base.diagnostics import Refusal, RefusalCode
+    from codegen.tables.extract import with_refusal
+    from codegen.targets.compare.nodes import DEFAULT_ACCEPTED
+
+    out = []
+    for product in converted(request, file, frozenset(DEFAULT_ACCEPTED)):
+        listed = product.listed
+        if product.verdict in ("DIFFERS", "UNKNOWN"):
+            classes = {str(d["class"]) for d in product.differences} - set(DEFAULT_ACCEPTED)
+            reason = f"the conversion is {product.verdict}, {', '.join(sorted(classes))}"
+            refusal = Refusal(RefusalCode.DIFFERS, reason, listed.function, file.path, listed.line)
+            listed = with_refusal(listed, refusal)
+        out.append(listed)
+    return tuple(out)
 
 
 def converted(request: Request, file: CFile, accepted: frozenset[str]) -> tuple[Product, ...]:

@@ -17,7 +17,7 @@ from math import prod
 from codegen.frontend.nodes import Configuration
 
 _DEFINED = re.compile(r"\bdefined\s*\(?\s*(\w+)\s*\)?")
-_ENABLED = re.compile(r"\bIS_(?:ENABLED|BUILTIN|REACHABLE|MODULE)\s*\(\s*(\w+)\s*\)")
+ENABLED_TEST = re.compile(r"\bIS_(?:ENABLED|BUILTIN|REACHABLE|MODULE)\s*\(\s*(\w+)\s*\)")
 _NUMBER = re.compile(r"\b(\d+)\b")
 _WORD = re.compile(r"\b[A-Za-z_]\w*\b")
 
@@ -38,7 +38,7 @@ def tested_macros(kind: str, condition: str) -> dict[str, frozenset[str | None]]
         return {condition.split()[0]: either} if condition.split() else {}
     found: dict[str, frozenset[str | None]] = {}
     rest = condition
-    for pattern in (_ENABLED, _DEFINED):
+    for pattern in (ENABLED_TEST, _DEFINED):
         for match in pattern.finditer(rest):
             found[match.group(1)] = either
         rest = pattern.sub(" ", rest)
@@ -51,7 +51,7 @@ def tested_macros(kind: str, condition: str) -> dict[str, frozenset[str | None]]
 
 def enabled_macros(text: str) -> set[str]:
     """The macros that `IS_ENABLED()` and its like test in plain code."""
-    return set(_ENABLED.findall(text))
+    return set(ENABLED_TEST.findall(text))
 
 
 def settings(

@@ -126,10 +126,6 @@ class Preprocessor:
         """
         pp = self._pp
         pp.macros = dict(self._base)
-        for name, value in configuration.settings.items():
-            if value is not None and not name.startswith("CONFIG_"):
-                # Known to be defined, not to what: it stays an opaque name.
-                continue
         self._set = {n for n, v in configuration.settings.items() if v is not None}
         self._values = {n: v for n, v in configuration.settings.items() if v is not None}
         wanted = [f for f in self.functions if f.name in names]
@@ -189,7 +185,9 @@ class Preprocessor:
             name = match.group(1) if match else ""
             defined = name in self._set or name in self._pp.macros
             return defined == (d.kind in ("ifdef", "elifdef"))
-        text = conditions._ENABLED.sub(lambda m: "1" if m.group(1) in self._set else "0", d.text)
+        text = conditions.ENABLED_TEST.sub(
+            lambda m: "1" if m.group(1) in self._set else "0", d.text
+        )
         saved = self._pp.macros
         self._pp.macros = dict(saved)
         for name, value in {**self._constants, **self._values}.items():

@@ -20,9 +20,6 @@ The names of types that nothing declares are inferred from where they stand.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from codegen.base.spans import Span
 from codegen.frontend.nodes import Kind, Token
 
 ASM_WORD = "__asm"
@@ -332,8 +329,3 @@ def _pointer_cast(tokens: list[Token], i: int) -> bool:
     while _text(tokens, i) in ("*", "const", "volatile"):
         i += 1
     return _text(tokens, i) == ")"
-
-
-def spans(tokens: list[Token]) -> Iterator[Span]:
-    """The places of the tokens, for a source map."""
-    return (t.span for t in tokens)

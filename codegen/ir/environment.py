@@ -16,7 +16,6 @@ from enum import StrEnum
 from codegen.ir.terms import (
     Term,
     arithmetic,
-    conjoin,
     disjoin,
     equal,
     field_address,
@@ -201,18 +200,3 @@ def grows(constants: Mapping[str, int], ordinal: int) -> Term:
     """The VMA is a stack that grows down."""
     flags = field_value(vma_object(ordinal), "vm_flags")
     return truth(arithmetic("and", flags, integer(constants["VM_GROWSDOWN"], 64)))
-
-
-__all__ = [
-    "Answer",
-    "Outcome",
-    "Plan",
-    "conjoin",
-    "fault_answers",
-    "field_value",
-    "grows",
-    "pending_facts",
-    "truth_symbol",
-    "vma_facts",
-    "vma_object",
-]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from codegen.base.diagnostics import Refusal, RefusalCode, RefusedError
+from codegen.base.diagnostics import Refusal, RefusedError
 from codegen.base.spans import SourceText, Span
 from codegen.csyntax.identifiers import words_in
 from codegen.csyntax.parse import SyntaxTree, parse
@@ -143,7 +143,7 @@ class _Loader:
         pieces = [(p, self.source) for p in parsed]
         pieces += [m for m in self.library_functions(setting) if m[0].name not in names]
         names |= {p.name for p, _ in pieces}
-        pieces += [(m, _model_source()) for m in _models(self.vocabulary) if m.name not in names]
+        pieces += [(m, _model_source()) for m in _model_functions() if m.name not in names]
         returns: dict[str, CType] = {p.name: return_type(p, self.vocabulary) for p, _ in pieces}
         functions: dict[str, Function] = {}
         for p, source in pieces:
@@ -171,6 +171,7 @@ def _model_source() -> SourceText:
 
 @cache
 def _model_functions() -> tuple[ParsedFunction, ...]:
+    """The vocabulary's own C functions (`fault_signal_pending()` and its like)."""
     vocabulary, source = load(), _model_source()
     tree = parse(source)
     preprocessor = Preprocessor(source, tree, vocabulary.macros, vocabulary.constants)
@@ -186,11 +187,6 @@ def _model_functions() -> tuple[ParsedFunction, ...]:
         )
         for s in preprocessor.run(Configuration(), names)
     )
-
-
-def _models(vocabulary: Vocabulary) -> tuple[ParsedFunction, ...]:  # noqa: ARG001
-    """The vocabulary's own C functions (`fault_signal_pending()` and its like)."""
-    return _model_functions()
 
 
 def load_unit(
@@ -357,6 +353,3 @@ def _refusals_in_reach(
     if not any(f.role is HandlerRole.HANDLER for f in found):
         refusals += [r for n, r in refused.items() if n in core and r not in refusals]
     return refusals
-
-
-__all__ = ["RefusalCode", "Unit", "Variant", "load_unit"]

@@ -811,7 +811,7 @@ class _Lowering:
         if target.type.known or not isinstance(target, (Field, Global, Index, Deref)):
             value = _cast(value, target.type)
         else:
-            value = _cast(value, replace(types.UNKNOWN_VALUE))
+            value = _cast(value, types.UNKNOWN_VALUE)
         self._emit(Assign(target, value, span))
         return target
 

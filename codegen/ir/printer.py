@@ -82,11 +82,6 @@ def guard_text(conditions: Sequence[Term], spelling: Spelling | None = None) -> 
     return " && ".join(f"({t})" if "||" in t or " ? " in t else t for t in texts)
 
 
-def condition_text(term: Term, spelling: Spelling | None = None, ordinals: bool = False) -> str:
-    """A truth value as a C condition."""
-    return term_text(term, spelling, ordinals)
-
-
 def place_text(place: Term, ordinals: bool = False) -> str:
     """What is at an address: `regs->pc`, `tsk->thread.fault_address`, `pte_errors`."""
     text = _Printer({}).place(place)

@@ -601,6 +601,3 @@ def as_mask(allowed: Term, flags: Term) -> int | None:
         if holds(value) is not bool(value & mask):
             return None
     return mask
-
-
-__all__ = ["access_of", "as_mask", "conjoin", "extract_decode", "negate"]

@@ -205,12 +205,6 @@ def walk(node: Expr) -> Iterator[Expr]:
         yield from walk(child)
 
 
-def names_in(node: Expr) -> frozenset[str]:
-    """The variables, macros and functions that an expression names; no members."""
-    found = {n.text for n in walk(node) if isinstance(n, Name)}
-    return frozenset(found | {n.name for n in walk(node) if isinstance(n, Call)})
-
-
 def bare(node: Expr) -> Expr:
     """The expression without parentheses, casts and the hints `likely()`, `unlikely()`."""
     while True:

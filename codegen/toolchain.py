@@ -140,7 +140,7 @@ def _guarded(work: Callable[[Request, CFile], R], request: Request, file: CFile)
     except GenfaultError:
         raise
     except (Exception, RecursionError) as error:
-        raise InternalError(file.path, error) from error
+        raise InternalError(file.path, f"{type(error).__name__}: {error}") from error
 
 
 # ---- conversion, comparison, simulation ----------------------------------------------

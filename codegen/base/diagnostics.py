@@ -46,9 +46,15 @@ class GenfaultError(Exception):
 class InternalError(Exception):
     """A bug of ours met on one file: said with the file's name, the rest of the run is void."""
 
-    def __init__(self, path: str, error: BaseException) -> None:
-        super().__init__(
-            f"{path}: internal error, {type(error).__name__}: {error}; "
+    def __init__(self, path: str, error: str) -> None:
+        # The arguments as they are: an exception is made anew from them on its way
+        # out of a worker process.
+        super().__init__(path, error)
+
+    def __str__(self) -> str:
+        path, error = self.args
+        return (
+            f"{path}: internal error, {error}; "
             "this is a bug of genfault (GENFAULT_DEBUG=1 shows where)"
         )
 
@@ -57,14 +63,20 @@ class UnreadableSource(GenfaultError):
     """A SOURCE argument, or a file in it, that cannot be read as C at all."""
 
     def __init__(self, path: str, reason: str, line: int | None = None) -> None:
-        where = path if line is None else f"{path}:{line}"
-        super().__init__(f"{where}: {reason}")
+        super().__init__(path, reason, line)
         self.path, self.line, self.reason = path, line, reason
+
+    def __str__(self) -> str:
+        where = self.path if self.line is None else f"{self.path}:{self.line}"
+        return f"{where}: {self.reason}"
 
 
 class RefusedError(Exception):
     """Carries a `Refusal` out of a deep stage; caught where the handler's result is made."""
 
     def __init__(self, refusal: Refusal) -> None:
-        super().__init__(str(refusal))
+        super().__init__(refusal)
         self.refusal = refusal
+
+    def __str__(self) -> str:
+        return str(self.refusal)

@@ -9,6 +9,7 @@ are the ones to compute with. Source: include/linux/mm.h and mm_types.h.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -18,10 +19,29 @@ from codegen.frontend.lex import Quiet
 _HEADERS = ("include/linux/mm_types.h", "include/linux/mm_types_task.h", "include/linux/mm.h")
 _NAME = r"(?:FAULT_FLAG_|VM_FAULT_|VM_)\w+"
 _DEFINE = re.compile(rf"^#[ \t]*define[ \t]+({_NAME})[ \t]+(.+)$", re.MULTILINE)
-_ENUMERATOR = re.compile(rf"^\s*({_NAME})\s*=\s*([^,\n]+),", re.MULTILINE)
-_BIT_HELPER = re.compile(r"\bBIT\s*\(")
+_FUNCTION_LIKE = re.compile(r"^#[ \t]*define[ \t]+(\w+\([\w, ]*\))[ \t]+(.+)$", re.MULTILINE)
+_DIRECTIVE = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
+_ENUM = re.compile(r"\benum\b\s*\w*\s*\{([^{}]*)\}")
 _CAST = re.compile(r"\(\s*__force\s+\w+\s*\)")
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_LINE_COMMENT = re.compile(r"//[^\n]*")
+_NOTHING = ("0", "VM_NONE")
+
+# What no mm has ever been without: a header that does not tell them was not understood.
+_ESSENTIAL = (
+    "FAULT_FLAG_WRITE",
+    "FAULT_FLAG_ALLOW_RETRY",
+    "FAULT_FLAG_KILLABLE",
+    "FAULT_FLAG_TRIED",
+    "FAULT_FLAG_USER",
+    "VM_FAULT_OOM",
+    "VM_FAULT_SIGBUS",
+    "VM_FAULT_RETRY",
+    "VM_READ",
+    "VM_WRITE",
+    "VM_EXEC",
+    "VM_GROWSDOWN",
+)
 
 
 @cache
@@ -30,36 +50,58 @@ def tree_constants(tree: Path) -> dict[str, int]:
 
     A name that is defined more than once (for one architecture or another)
     takes its first value that is not 0. Raises UnreadableSource where the
-    headers are missing.
+    headers are missing, or give no number to a constant that all kernels have.
     """
     texts: dict[str, str] = {}
-    found = False
-    for header in _HEADERS:
-        path = tree / header
-        if not path.is_file():
-            continue
-        found = True
-        text = path.read_text("latin-1").replace("\\\n", " ")
-        text = _COMMENT.sub(" ", text)
-        for pattern in (_ENUMERATOR, _DEFINE):
-            for match in pattern.finditer(text):
-                name, value = match.group(1), match.group(2).strip()
-                if "(" in name or (value in ("0", "VM_NONE") and name in texts):
-                    continue
-                if name not in texts or texts[name] in ("0", "VM_NONE"):
-                    texts[name] = value
-    if not found:
-        raise UnreadableSource(str(tree), "has no include/linux/mm.h: the fault flags are unknown")
     evaluator = Quiet()
     evaluator.define("BIT(n) (1 << (n))")
+    headers = [tree / header for header in _HEADERS if (tree / header).is_file()]
+    if not headers:
+        raise UnreadableSource(str(tree), "has no include/linux/mm.h: the fault flags are unknown")
+    for path in headers:
+        text = _COMMENT.sub(" ", path.read_text("latin-1").replace("\\\n", " "))
+        for match in _FUNCTION_LIKE.finditer(text):
+            evaluator.define(f"{match.group(1)} {_CAST.sub('', match.group(2))}")
+        for name, value in (*_enumerated(evaluator, text), *_defined(text)):
+            if name not in texts or (texts[name] in _NOTHING and value not in _NOTHING):
+                texts[name] = value
     for name, value in texts.items():
         evaluator.define(f"{name} ({_CAST.sub('', value)})")
+    family = re.compile(_NAME)
     values: dict[str, int] = {}
     for name in texts:
-        value_ = _evaluate(evaluator, name)
-        if value_ is not None:
-            values[name] = value_
+        number = _evaluate(evaluator, name) if family.fullmatch(name) else None
+        if number is not None:
+            values[name] = number
+    missing = [name for name in _ESSENTIAL if name not in values]
+    if missing:
+        where = ", ".join(str(path.relative_to(tree)) for path in headers)
+        raise UnreadableSource(str(tree), f"{where}: no number found for {', '.join(missing)}")
     return values
+
+
+def _defined(text: str) -> Iterator[tuple[str, str]]:
+    """The object-like macros of the families: name and what it stands for."""
+    for match in _DEFINE.finditer(text):
+        yield match.group(1), match.group(2).strip()
+
+
+def _enumerated(evaluator: Quiet, text: str) -> Iterator[tuple[str, str]]:
+    """The enumerators of a header, each with its value as text.
+
+    In linux 7.2 `DECLARE_VMA_BIT(READ, 0)` makes one, and VM_READ is made of it
+    (include/linux/mm.h), so macros are expanded first. What conditionals leave
+    out counts too: an architecture's own bits are wanted whatever it is.
+    """
+    for body in _ENUM.findall(text):
+        expanded = evaluator.expand_macros(evaluator.tokenize(_DIRECTIVE.sub("", body)))
+        following = "0"
+        for item in "".join(str(token.value) for token in expanded).split(","):
+            name, equals, written = (part.strip() for part in item.partition("="))
+            if name.isidentifier():
+                value = written if equals else following
+                yield name, value
+                following = f"({name}) + 1"
 
 
 def _evaluate(evaluator: Quiet, name: str) -> int | None:
@@ -71,10 +113,6 @@ def _evaluate(evaluator: Quiet, name: str) -> int | None:
     result = evaluator.evalexpr(evaluator.tokenize(text))
     value = result[0] if isinstance(result, tuple) else result
     return int(value)
-
-
-_ENUM = re.compile(r"\benum\b\s*\w*\s*\{([^{}]*)\}")
-_LINE_COMMENT = re.compile(r"//[^\n]*")
 
 
 def enumerators(text: str) -> dict[str, int]:

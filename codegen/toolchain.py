@@ -28,17 +28,22 @@ if TYPE_CHECKING:
     from codegen.targets.c.convert import Conversion
     from codegen.targets.c.write import ConvertedFile
     from codegen.targets.compare.nodes import Comparison, DifferenceClass
+    from codegen.targets.compare.printer import Reading
 
 R = TypeVar("R")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What one run works on: the source, and the macros that the user has set."""
+    """What one run works on: the source, and the macros that the user has set.
+
+    `path` is the SOURCE argument as it was given, None for the bundled snippets.
+    """
 
     source: Source
     fixed: Mapping[str, str | None] = field(default_factory=dict)
     jobs: int = 1
+    path: Path | None = None
 
 
 def open_request(
@@ -47,7 +52,7 @@ def open_request(
     """Finds the files of a SOURCE argument. Raises GenfaultError for one that is unusable."""
     from codegen.corpus.discover import open_source
 
-    return Request(open_source(path, archs), fixed, jobs)
+    return Request(open_source(path, archs), fixed, jobs, path)
 
 
 @cache
@@ -167,11 +172,11 @@ class Product:
         """Whether it counts: a second loop and other users of handle_mm_fault() do not."""
         return self.listed.role == "handler"
 
-    def judged(self, comparison: Comparison, report: str) -> Product:
+    def judged(self, comparison: Comparison, report: str, reading: Reading) -> Product:
         """The product with a comparison's verdict."""
         from codegen.targets.compare.printer import comparison_json
 
-        document = comparison_json(comparison)
+        document = comparison_json(comparison, reading)
         verdict = comparison.verdict.value
         differences = tuple(document["differences"])
         return replace(self, verdict=verdict, differences=differences, report=report)
@@ -244,11 +249,39 @@ def converted(request: Request, file: CFile, accepted: frozenset[str]) -> tuple[
             after = after_of(request, file, conversion)
             comparison = compare_units(unit, after, listed.function, _classes(accepted))
             product = replace(product, notes=conversion.notes)
-            product = product.judged(comparison, comparison_text(comparison))
+            command = simulate_command(request, file)
+            path = file.path
+            reading = _reading(unit, (path, path), command, (*command, "--converted"))
+            product = product.judged(comparison, comparison_text(comparison, reading), reading)
             if product.verdict in ("EQUAL", "EXPLAINED"):
                 product = replace(product, after=conversion.source.text)
         products.append(product)
     return tuple(products)
+
+
+def simulate_command(request: Request, file: CFile) -> tuple[str, ...]:
+    """The command that simulates a file's handler, less the scenario."""
+    namesakes = [f for f in request.source.files if f.selector == file.selector]
+    path = request.path
+    words: list[str] = []
+    if path is not None:
+        # Where the name does not tell it from another file, its own path does.
+        words.append(str(path if len(namesakes) == 1 else request.source.root / file.path))
+    if path is None or (len(namesakes) == 1 and request.source.kind != "file"):
+        words += ["--arch", file.selector]
+    for name, value in request.fixed.items():
+        words += ["--configuration", f"{name}={'n' if value is None else 'y'}"]
+    return ("genfault", "simulate", *words)
+
+
+def _reading(
+    unit: Unit, files: tuple[str, str], src: tuple[str, ...], tgt: tuple[str, ...] | None
+) -> Reading:
+    from codegen.ir.naming import Naming
+    from codegen.targets.compare.printer import Reading
+
+    constants = unit.variants[0].program.constants if unit.variants else {}
+    return Reading(Naming(constants), files, src, tgt)
 
 
 def _classes(accepted: frozenset[str]) -> frozenset[DifferenceClass]:
@@ -298,7 +331,15 @@ def against(
             products.append(replace(product, listed=with_refusal(listed, refusal)))
         else:
             comparison = compare_units(unit, theirs, listed.function, _classes(accepted))
-            products.append(product.judged(comparison, comparison_text(comparison)))
+            assert partner is not None
+            reading = _reading(
+                unit,
+                (file.path, partner.path),
+                simulate_command(request, file),
+                simulate_command(other, partner),
+            )
+            text = comparison_text(comparison, reading)
+            products.append(product.judged(comparison, text, reading))
     return tuple(products)
 
 
@@ -318,7 +359,10 @@ def checked(request: Request, file: CFile, accepted: frozenset[str]) -> tuple[Pr
         product = Product(_with_status(request, file, unit, listed), file.source.text)
         if listed.role == "handler" and not listed.refusals:
             try:
-                found = [check(src) for src, _ in sides(unit, unit, listed.function)]
+                found = [
+                    tuple(d.seen_in(src, src) for d in check(src))
+                    for src, _ in sides(unit, unit, listed.function)
+                ]
             except ResourceBound as bound:
                 refusal = Refusal(
                     RefusalCode.RESOURCE, str(bound), listed.function, file.path, listed.line
@@ -326,8 +370,9 @@ def checked(request: Request, file: CFile, accepted: frozenset[str]) -> tuple[Pr
                 product = replace(product, listed=with_refusal(listed, refusal), verdict="UNKNOWN")
             else:
                 result = findings(found, _classes(accepted))
-                text = findings_text(listed.path, listed.function, result)
-                product = product.judged(result, text)
+                reading = _reading(unit, (file.path,) * 2, simulate_command(request, file), None)
+                text = findings_text(listed.path, listed.function, result, reading)
+                product = product.judged(result, text, reading)
         products.append(product)
     return tuple(products)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from codegen.ir import types
 from codegen.ir.types import CType
@@ -103,6 +104,29 @@ class SignalShape:
     info: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NumberKind:
+    """A kind of number: the constants that spell it, several with `|` where it is `bits`."""
+
+    prefix: tuple[str, ...]
+    bits: bool = False
+    whole: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class KindsOf:
+    """Which values are of which kind (a key of `[kinds]` in vocabulary.toml).
+
+    `arguments` are a word's, by their place in the trace; `results` are those
+    of `word#1` in a scenario.
+    """
+
+    arguments: dict[str, dict[int, str]]
+    results: dict[str, str]
+    fields: dict[str, str]
+    signal_parts: dict[str, str]
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """Every word, by name."""
@@ -115,6 +139,8 @@ class Vocabulary:
     constants: dict[str, int]
     bounds: dict[str, int]
     program_counters: frozenset[str]
+    kinds: dict[str, NumberKind]
+    kinds_of: KindsOf
     macros: str
     functions: str
 
@@ -154,6 +180,14 @@ _KERNEL_KEYS = {
 }
 
 
+def _kinds_of(data: dict[str, dict[str, Any]]) -> KindsOf:
+    arguments = {
+        word: {int(place): kind for place, kind in places.items()}
+        for word, places in data["arguments"].items()
+    }
+    return KindsOf(arguments, data["results"], data["fields"], data["signal_parts"])
+
+
 @cache
 def load() -> Vocabulary:
     """The vocabulary of the tool; read once in a process."""
@@ -176,6 +210,13 @@ def load() -> Vocabulary:
         constants=data["constants"],
         bounds=data["bounds"],
         program_counters=frozenset(data["program_counter"]["fields"]),
+        kinds={
+            name: NumberKind(
+                tuple(kind["prefix"]), kind.get("bits", False), tuple(kind.get("whole", ()))
+            )
+            for name, kind in data["kinds"].items()
+        },
+        kinds_of=_kinds_of(data["kinds_of"]),
         macros=data["models"]["macros"],
         functions=data["models"]["functions"],
     )

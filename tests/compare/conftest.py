@@ -11,10 +11,12 @@ from codegen.base.spans import SourceText
 from codegen.frontend.constants import merge, tree_constants
 from codegen.ir.handler import HandlerRole
 from codegen.ir.load import load_unit
+from codegen.ir.naming import Naming
 from codegen.ir.solver import PathSolver
 from codegen.ir.vocabulary import load
 from codegen.tables.mode import find_mode
 from codegen.targets.compare.nodes import Side
+from codegen.targets.compare.printer import Reading
 
 Edit = tuple[str, str]
 Snippet = Callable[..., Side]
@@ -53,6 +55,12 @@ def snippet() -> Snippet:
         return sides_of(source, load().constants)[0]
 
     return make
+
+
+def reading() -> Reading:
+    """How a reader is told of two snippets."""
+    names = Naming(load().constants)
+    return Reading(names, ("arc.c", "arc.c"), ("genfault", "simulate"), ("genfault", "simulate"))
 
 
 def tree_sides(tree: Path) -> Iterator[tuple[str, Side]]:

@@ -7,7 +7,7 @@ Comparison(EXPLAINED, (Difference(STALE_OUTCOME, "user", "no_vma", 98, {...}, ..
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from codegen.ir.program import Program
@@ -61,6 +61,20 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
+class Selection:
+    """How `simulate` is told which program a Side is, where a file has several.
+
+    `settings` are the macros to fix (`--configuration`), `entry` the number of
+    the entry where a handler has more than one. `renamed` are src's names of
+    parameters that go by another one here: a scenario speaks src's language.
+    """
+
+    settings: tuple[tuple[str, bool], ...] = ()
+    entry: int | None = None
+    renamed: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Side:
     """One program in one configuration, where it starts, and what user mode is in it.
 
@@ -75,6 +89,7 @@ class Side:
     mode: Term | None
     label: str
     per_vma_lock: bool = True
+    selection: Selection = Selection()
 
 
 @dataclass(frozen=True)
@@ -84,7 +99,7 @@ class Difference:
     `mode` is `user` or `kernel`, `outcome` a word of interface.md or None,
     `line` where the two part, in src. `scenario` gives the names of the world
     their numbers; every name that it does not give is 0. `src` and `tgt` are
-    the whole traces.
+    the whole traces, `selections` how `simulate` finds either program again.
     """
 
     cls: DifferenceClass
@@ -95,6 +110,11 @@ class Difference:
     src: tuple[Event, ...]
     tgt: tuple[Event, ...]
     explanation: str
+    selections: tuple[Selection, Selection] = (Selection(), Selection())
+
+    def seen_in(self, src: Side, tgt: Side) -> Difference:
+        """The same, known to have been seen between two programs."""
+        return replace(self, selections=(src.selection, tgt.selection))
 
 
 @dataclass(frozen=True)

@@ -1,104 +1,217 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A comparison as a maintainer reads it, and as interface.md lays it out in JSON.
 
-EXPLAINED: 220 path pairs over 2 passes; stale-outcome
-  stale-outcome (line 165): user mode, no_vma: on pass 2 src still acts on ...
-    scenario: handle_mm_fault#1=0x400 user_mode(regs)=1 ...
-    src  135  handle_mm_fault(address, 0x254)
-         165  return
-    tgt  ...
+EXPLAINED  220 path pairs over 2 passes
+  stale-outcome      user: no_vma
+
+  stale-outcome: on pass 2 src still acts on what an earlier pass left behind; ...
+    user mode, no_vma (line 165)
+      scenario: user_mode(regs)=1 handle_mm_fault#1=VM_FAULT_RETRY ...
+      src  tgt
+      135   86   handle_mm_fault(address, FAULT_FLAG_DEFAULT|FAULT_FLAG_USER)
+      165      - ...
+      replay: genfault simulate --arch arc --set 'user_mode(regs)=1' ...
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-from codegen.ir.concrete import ConcreteEvent, Evaluator, concrete_event
-from codegen.ir.trace import Event, EventKind
-from codegen.targets.compare.nodes import Comparison, Difference
+from codegen.ir.naming import Naming
+from codegen.targets.compare.nodes import Comparison, Difference, Selection
+from codegen.targets.trace import (
+    WIDTH,
+    Step,
+    merged_text,
+    single_text,
+    steps,
+    wrapped,
+)
 
 
-def comparison_text(c: Comparison) -> str:
-    """The verdict in one line, then a paragraph for each difference; ends with a newline."""
+@dataclass(frozen=True)
+class Reading:
+    """What a reader is told beside a comparison: names for numbers, and how to run it again.
+
+    `files` are the handlers' own on either side; `src` and `tgt` the command
+    that simulates the side, less the scenario (`tgt` None: there is no such program).
+    """
+
+    naming: Naming
+    files: tuple[str, str]
+    src: tuple[str, ...]
+    tgt: tuple[str, ...] | None = None
+
+    def steps(self, d: Difference) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+        """Both traces of a difference."""
+        return steps(d.src, d.scenario, self.naming), steps(d.tgt, d.scenario, self.naming)
+
+    def replays(self, d: Difference) -> dict[str, list[str]]:
+        """The commands that show the traces of a difference again, by side."""
+        commands = {"src": self.src, "tgt": self.tgt}
+        return {
+            side: [*command, *self._selected(d, selection)]
+            for (side, command), selection in zip(commands.items(), d.selections, strict=True)
+            if command is not None
+        }
+
+    def _selected(self, d: Difference, selection: Selection) -> list[str]:
+        words = []
+        for name, on in selection.settings:
+            words += ["--configuration", f"{name}={'y' if on else 'n'}"]
+        if selection.entry is not None:
+            words += ["--set", f"entry={selection.entry}"]
+        for name, number in d.scenario.items():
+            words += ["--set", f"{_renamed(name, selection)}={self.naming.setting(name, number)}"]
+        return words
+
+
+def _renamed(name: str, selection: Selection) -> str:
+    """A scenario's name in the words of the other side: its parameters by its own names."""
+    names = dict(selection.renamed)
+    if not names:
+        return name
+    return re.sub(r"(?<![\w.>])[A-Za-z_]\w*", lambda m: names.get(m[0], m[0]), name)
+
+
+# ---- text ----------------------------------------------------------------------------
+
+
+def comparison_text(c: Comparison, reading: Reading) -> str:
+    """The verdict, an overview, then a paragraph for each difference; ends with a newline."""
     counted = f"{c.pairs} path pairs over {c.passes} pass{'es' if c.passes != 1 else ''}"
-    classes = ", ".join(sorted({str(d.cls) for d in c.differences}))
-    lines = [f"{c.verdict}: {counted}" + (f"; {classes}" if classes else "")]
+    lines = [f"{c.verdict}  {counted}", *_overview(c.differences)]
     lines += [f"  note: {note}" for note in c.notes]
+    for (cls, sentence), group in groupby(_in_order(c.differences), _kind):
+        lines += ["", *_prose("  ", f"{cls}: {sentence}")]
+        for d in group:
+            lines += _paragraph(d, reading)
+    return "\n".join(lines) + "\n"
+
+
+def _kind(d: Difference) -> tuple[str, str]:
+    """The class, and the explanation without when it was met."""
+    return str(d.cls), d.explanation.partition(": ")[2] or d.explanation
+
+
+def _in_order(differences: Sequence[Difference]) -> list[Difference]:
+    """As they come, those of one kind together."""
+    first = {_kind(d): i for i, d in reversed(list(enumerate(differences)))}
+    return sorted(differences, key=lambda d: first[_kind(d)])
+
+
+def _overview(differences: Sequence[Difference]) -> list[str]:
+    """One line a class and mode: which outcomes."""
+    met: dict[tuple[str, str], dict[str, None]] = {}
+    for d in differences:
+        met.setdefault((str(d.cls), d.mode), {})[d.outcome or "any outcome"] = None
+    wide = max((len(cls) for cls, _ in met), default=0)
+    lines: list[str] = []
+    for (cls, mode), outcomes in met.items():
+        lines += wrapped(f"  {cls:<{wide}}  {mode + ':':<7} ", ", ".join(outcomes), WIDTH)
+    return lines
+
+
+def _paragraph(d: Difference, reading: Reading) -> list[str]:
+    src, tgt = reading.steps(d)
+    outcome = f", {d.outcome}" if d.outcome else ""
+    lines = [f"    {d.mode} mode{outcome} (line {d.line})", *_scenario(d, reading)]
+    if tgt or reading.tgt is not None:
+        lines += [f"      {line}" for line in merged_text(src, tgt, reading.files)]
+    else:
+        lines += [f"      {line}" for line in single_text(src, reading.files[0])]
+    for command in reading.replays(d).values():
+        lines += _command(command)
+    return lines
+
+
+def _scenario(d: Difference, reading: Reading) -> list[str]:
+    words = [f"{n}={reading.naming.setting(n, v)}" for n, v in d.scenario.items()]
+    return _filled("      scenario: ", words)
+
+
+def _filled(head: str, words: Sequence[str], end: str = "") -> list[str]:
+    """Words one after the other, in lines that `end` marks as going on."""
+    lines, line = [], head
+    for word in words:
+        if line.strip() and len(line) + len(word) + len(end) > WIDTH and line != head:
+            lines.append(line.rstrip() + end)
+            line = " " * len(head)
+        line += word + " "
+    return [*lines, line.rstrip()]
+
+
+def _prose(head: str, text: str) -> list[str]:
+    lines = _filled(head, text.split(" "))
+    return [lines[0], *("  " + line for line in lines[1:])]
+
+
+def _command(argv: Sequence[str]) -> list[str]:
+    """A command line that a shell takes as it stands; `\\` goes on in the next line."""
+    words: list[str] = []
+    for word in map(shlex.quote, argv):
+        if words and words[-1] in ("--set", "--configuration", "--arch"):
+            words[-1] += f" {word}"  # an option stays with its value
+        else:
+            words.append(word)
+    return _filled("      replay: ", words, end=" \\")
+
+
+def findings_text(path: str, function: str, c: Comparison, reading: Reading) -> str:
+    """What `check` found: a line each as compilers print them, then the counterexample.
+
+    Empty where nothing was found.
+    """
+    lines: list[str] = []
     for d in c.differences:
-        lines += ["", difference_text(d).rstrip("\n")]
-    return "\n".join(lines) + "\n"
+        lines.append(f"{path}:{d.line}: {function}(): {d.cls}: {d.explanation}")
+        lines += _paragraph(d, reading)[1:]
+    return "".join(f"{line}\n" for line in lines)
 
 
-def difference_text(d: Difference) -> str:
-    """One difference with its scenario and both traces; ends with a newline."""
-    lines = [f"  {d.cls} (line {d.line}): {d.explanation}"]
-    lines.append("    scenario: " + " ".join(f"{n}={_short(v)}" for n, v in d.scenario.items()))
-    for label, trace in (("src", d.src), ("tgt", d.tgt)):
-        shown = [_event_line(e) for e in concrete_events(trace, d.scenario)]
-        if not shown and label == "tgt" and d.src:
-            shown = ["the contract"]
-        for position, line in enumerate(shown or ["nothing"]):
-            lines.append(f"    {label if position == 0 else '   '}  {line}")
-    return "\n".join(lines) + "\n"
+# ---- JSON ----------------------------------------------------------------------------
 
 
-def comparison_json(c: Comparison) -> dict[str, Any]:
+def comparison_json(c: Comparison, reading: Reading) -> dict[str, Any]:
     """`verdict` and `differences` as in interface.md, with the pairs, passes and notes."""
     return {
         "verdict": str(c.verdict),
-        "differences": [difference_json(d) for d in c.differences],
+        "differences": [difference_json(d, reading) for d in c.differences],
         "pairs": c.pairs,
         "passes": c.passes,
         "notes": list(c.notes),
     }
 
 
-def difference_json(d: Difference) -> dict[str, Any]:
-    """One entry of `differences`."""
+def difference_json(d: Difference, reading: Reading) -> dict[str, Any]:
+    """One entry of `differences`; `replay` are the argument lists of the commands."""
+    src, tgt = reading.steps(d)
     return {
         "class": str(d.cls),
         "mode": d.mode,
         "outcome": d.outcome,
         "line": d.line,
         "scenario": dict(d.scenario),
-        "src": [_event_json(e) for e in concrete_events(d.src, d.scenario)],
-        "tgt": [_event_json(e) for e in concrete_events(d.tgt, d.scenario)],
+        "src": [_event_json(e, reading.files[0]) for e in src],
+        "tgt": [_event_json(e, reading.files[1]) for e in tgt],
         "explanation": d.explanation,
+        "replay": reading.replays(d),
     }
 
 
-def concrete_events(
-    trace: tuple[Event, ...], scenario: Mapping[str, int]
-) -> tuple[ConcreteEvent, ...]:
-    """The events with their arguments worked out in the scenario."""
-    evaluator = Evaluator(scenario)
-    return tuple(concrete_event(e, evaluator) for e in trace)
-
-
-def _event_line(event: ConcreteEvent) -> str:
-    args = ", ".join(a if isinstance(a, str) else _short(a) for a in event.args)
-    if event.kind is EventKind.WRITE:
-        return f"{event.line:>5}  {event.name} = {args}"
-    words = "" if event.kind in (EventKind.CALL, EventKind.FAULT) else f"  [{event.kind}]"
-    return f"{event.line:>5}  {event.name}({args}){words}"
-
-
-def _event_json(event: ConcreteEvent) -> dict[str, Any]:
-    return {
-        "kind": str(event.kind),
-        "name": event.name,
-        "args": list(event.args),
-        "line": event.line,
+def _event_json(step: Step, own: str) -> Mapping[str, Any]:
+    out: dict[str, Any] = {
+        "kind": str(step.kind),
+        "name": step.name,
+        "args": list(step.args),
+        "line": step.line,
+        "text": step.text,
     }
-
-
-def _short(number: int) -> str:
-    return str(number) if number < 10 else f"{number:#x}"
-
-
-def findings_text(path: str, function: str, c: Comparison) -> str:
-    """What `check` found, one line each as compilers print them; empty where nothing was."""
-    return "".join(
-        f"{path}:{d.line}: {function}(): {d.cls}: {d.explanation}\n" for d in c.differences
-    )
+    if step.file != own:
+        out["file"] = step.file
+    return out

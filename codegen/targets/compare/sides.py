@@ -6,7 +6,8 @@ before: A | !A      after: A && B | A && !B | !A     ->    three pairs
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from codegen.frontend.nodes import Configuration
 from codegen.ir.handler import HandlerRole
@@ -15,7 +16,7 @@ from codegen.ir.solver import PathSolver
 from codegen.tables.mode import find_mode
 from codegen.targets.compare.compare import compare
 from codegen.targets.compare.merge import combined
-from codegen.targets.compare.nodes import Comparison, DifferenceClass, Side
+from codegen.targets.compare.nodes import Comparison, DifferenceClass, Selection, Side
 
 _PER_VMA_LOCK = "CONFIG_PER_VMA_LOCK"
 
@@ -24,8 +25,12 @@ def compare_units(
     before: Unit, after: Unit, function: str, accepted: frozenset[DifferenceClass]
 ) -> Comparison:
     """The handler `function` of `before` against `after`, over every configuration of both."""
-    pairs = sides(before, after, function)
-    return combined([compare(src, tgt, accepted=accepted) for src, tgt in pairs])
+    found = []
+    for src, tgt in sides(before, after, function):
+        one = compare(src, tgt, accepted=accepted)
+        seen = tuple(d.seen_in(src, tgt) for d in one.differences)
+        found.append(replace(one, differences=seen))
+    return combined(found)
 
 
 def sides(before: Unit, after: Unit, function: str) -> Iterator[tuple[Side, Side]]:
@@ -43,17 +48,62 @@ def sides(before: Unit, after: Unit, function: str) -> Iterator[tuple[Side, Side
             if name is None:
                 continue
             locks = _has_vma_lock(one) and _has_vma_lock(two)
+            settings = _settings((before, one), (after, two))
             for entry in found.entries:
                 target = entry if entry in two.program.functions else name
+                src = _side(one, entry, function, before.source.path, locks)
+                tgt = _side(two, target, name, after.source.path, locks)
                 yield (
-                    _side(one, entry, function, before.source.path, locks),
-                    _side(two, target, name, after.source.path, locks),
+                    replace(src, selection=_selection(src, src, one, settings)),
+                    replace(tgt, selection=_selection(tgt, src, two, settings)),
                 )
 
 
 def agree(a: Configuration, b: Configuration) -> bool:
     """Whether one kernel can be configured both ways."""
     return all(b.settings.get(n, v) == v for n, v in a.settings.items())
+
+
+def _settings(*sides: tuple[Unit, Variant]) -> tuple[tuple[str, bool], ...]:
+    """The macros to fix so that each variant is the first of its unit; none where it is anyway."""
+    (_, one), (_, two) = sides
+    pairs = ((a, b) for a in one.configurations for b in two.configurations if agree(a, b))
+    first, second = next(pairs)
+    wanted = {**second.settings, **first.settings}
+    # What is neither on nor off cannot be said on a command line.
+    kept = {n: v for n, v in wanted.items() if v in ("1", None)}
+    for name in sorted(kept, reverse=True):
+        fewer = {n: v for n, v in kept.items() if n != name}
+        if all(_first(unit, fewer) is variant for unit, variant in sides):
+            kept = fewer
+    return tuple((n, v is not None) for n, v in sorted(kept.items()))
+
+
+def _first(unit: Unit, settings: Mapping[str, str | None]) -> Variant | None:
+    """The variant of a unit that is first where some macros are fixed."""
+    fixed = Configuration(settings)
+    return next(
+        (
+            v
+            for v in unit.variants
+            if any(f.role is HandlerRole.HANDLER for f in v.found)
+            and any(agree(fixed, c) for c in v.configurations)
+        ),
+        None,
+    )
+
+
+def _selection(
+    side: Side, src: Side, variant: Variant, settings: tuple[tuple[str, bool], ...]
+) -> Selection:
+    entries = next((f.entries for f in variant.found if side.entry in f.entries), ())
+    position = entries.index(side.entry) if len(entries) > 1 else None
+    theirs = src.program.functions[src.entry].params
+    mine = side.program.functions[side.entry].params
+    renamed = tuple(
+        (a.name, b.name) for a, b in zip(theirs, mine, strict=False) if a.name != b.name
+    )
+    return Selection(settings, position, renamed)
 
 
 def _handler_in(variant: Variant, function: str) -> str | None:

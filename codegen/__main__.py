@@ -254,8 +254,8 @@ def convert(
     What is shown or written was parsed again from its bytes and compared with
     the original over all paths.
     """
-    from codegen.targets.c.write import ConvertedFile, diff_text, write_below, write_in_place
-    from codegen.toolchain import helper_files
+    from codegen.targets.c.write import diff_text, write_below, write_in_place
+    from codegen.toolchain import plan
 
     if sum((as_diff, output is not None, in_place)) > 1:
         raise click.UsageError("--diff, --output and --in-place exclude each other")
@@ -263,13 +263,8 @@ def convert(
     if in_place and source is None:
         raise click.UsageError("--in-place needs a SOURCE: the bundled snippets stay as they are")
     products = _products(request, _accepted(accept, reject, default=True))
-    files = [
-        ConvertedFile(p.listed.path, p.before, p.after)
-        for p in products
-        if p.after is not None and p.report
-    ]
-    if files:
-        files = [*helper_files(request), *files]
+    planned = plan(request, products)
+    files = planned.files
     if form == "json":
         documents = []
         for product in products:
@@ -285,7 +280,9 @@ def convert(
     if in_place:
         for path in write_in_place(request.source.root, files):
             click.echo(f"changed {path}", err=True)
-    return _report_products(products)
+    for lacking in planned.lacking:
+        click.echo(f"genfault: {lacking}", err=True)
+    return _report_products(products) or (FINDINGS if planned.lacking else CLEAN)
 
 
 @cli.command()

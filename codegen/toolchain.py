@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from codegen.ir.load import Unit, Variant
     from codegen.tables.nodes import HandlerTables
     from codegen.targets.c.convert import Conversion
-    from codegen.targets.c.write import ConvertedFile
+    from codegen.targets.c.series import Plan
     from codegen.targets.compare.nodes import Comparison, DifferenceClass
     from codegen.targets.compare.printer import Reading
 
@@ -290,13 +290,20 @@ def _classes(accepted: frozenset[str]) -> frozenset[DifferenceClass]:
     return frozenset(DifferenceClass(name) for name in accepted)
 
 
-def helper_files(request: Request) -> list[ConvertedFile]:
-    """The files that a tree gains with the helper; none for a source that is no tree."""
-    from codegen.targets.c import after
+def plan(request: Request, products: Sequence[Product]) -> Plan:
+    """All that changes, step by step: in a kernel tree the helper and the Kconfig lines too."""
+    from codegen.targets.c.after import helper_for, mm_api
+    from codegen.targets.c.series import ConvertedHandler, plan_series, plan_texts
 
-    if request.source.kind != "tree":
-        return []
-    return after.helper_files(after.mm_api(request.source.tree, ""))
+    handlers = [
+        ConvertedHandler(p.listed.arch or p.listed.path, p.listed.path, p.before, p.after)
+        for p in products
+        if p.after is not None
+    ]
+    if request.source.kind != "tree" or request.source.tree is None:
+        return plan_texts(handlers)
+    helper = helper_for(mm_api(request.source.tree, ""))
+    return plan_series(request.source.tree, helper, handlers)
 
 
 def against(

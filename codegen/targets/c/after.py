@@ -11,8 +11,7 @@ from codegen.base.spans import SourceText
 from codegen.frontend.constants import enumerators
 from codegen.ir.load import Unit, load_unit
 from codegen.targets.c.helper import mm_api_of_file, read_mm_api, render_helper
-from codegen.targets.c.nodes import HELPER_C, HELPER_HEADER, HelperText, MmApi
-from codegen.targets.c.write import ConvertedFile
+from codegen.targets.c.nodes import HELPER_C, HelperText, MmApi
 
 
 def mm_api(tree: Path | None, text: str) -> MmApi:
@@ -41,12 +40,3 @@ def after_unit(
     helper = helper_for(api)
     known = {**constants, **enumerators(helper.header)}
     return load_unit(source, known, fixed, SourceText(HELPER_C, helper.c))
-
-
-def helper_files(api: MmApi) -> list[ConvertedFile]:
-    """The files that a tree gains with the helper."""
-    helper = helper_for(api)
-    return [
-        ConvertedFile(HELPER_HEADER, None, helper.header),
-        ConvertedFile(HELPER_C, None, helper.c),
-    ]

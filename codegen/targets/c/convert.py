@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from codegen.base.diagnostics import Refusal, RefusalCode, RefusedError
 from codegen.base.spans import SourceText, Span
+from codegen.csyntax.directives import enclosing
 from codegen.csyntax.edit import Edit, apply_edits, delete_statements
 from codegen.csyntax.identifiers import uses_of
 from codegen.csyntax.nodes import FunctionText, Statement, StatementKind
@@ -337,11 +338,23 @@ class _Conversion:
         return tree.source.text[start:end].strip("\n")
 
     def _falls_to(self, region: Region) -> str | None:
-        """The label that the text goes on with behind the dispatch."""
+        """The label that the text goes on with behind the dispatch, if a goto is not needed.
+
+        It is where every other goto stands under a conditional: the label would be
+        unused in the other configurations.
+        """
         if not region.kept:
             return None
         unit = region.units[region.kept[0]]
-        return unit.label if unit.kind is StatementKind.LABEL else None
+        if unit.kind is not StatementKind.LABEL:
+            return None
+        groups = region.handler.tree.conditional_groups
+        stays = (*region.prologue, *(region.units[i] for i in region.kept))
+        gotos = [s for s in every(stays) if s.kind is StatementKind.GOTO and s.label == unit.label]
+        around = set(enclosing(groups, unit.span))
+        if gotos and all(set(enclosing(groups, s.span)) - around for s in gotos):
+            return None
+        return unit.label
 
     def _replace(
         self, region: Region, decode: Decode, lines: list[str], moved: bool, result: str

@@ -17,6 +17,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import bench_spatch
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -42,6 +44,8 @@ def main() -> None:
     for case in _cases(tree):
         if not options.names or case.name in options.names:
             _report(case, options.runs)
+    if not options.names or "spatch" in options.names:
+        bench_spatch.report(tree, options.runs)
 
 
 def _tree(release: str) -> str:

@@ -125,9 +125,7 @@ def test_snippet(path: Path, tmp_path: Path) -> None:
     assert not fresh
 
 
-@pytest.mark.parametrize("arch", ["kernel_61", "kernel_612"])
-def test_real_handlers(arch: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    tree: Path = request.getfixturevalue(arch)
+def check_tree(tree: Path, where: Path) -> None:
     constants = merge(dict(load().constants), tree_constants(tree))
     api = read_mm_api(tree)
     fresh = {}
@@ -135,10 +133,18 @@ def test_real_handlers(arch: str, request: pytest.FixtureRequest, tmp_path: Path
         for path in sorted(tree.glob(pattern)):
             name = str(path.relative_to(tree))
             if b"handle_mm_fault" in path.read_bytes():
-                fresh[name] = check(path, name, constants, api, tmp_path / name)
+                fresh[name] = check(path, name, constants, api, where / name)
     converted = {name: words for name, words in fresh.items() if words is not None}
     assert len(converted) >= 9
     assert not {name: words for name, words in converted.items() if words}
+
+
+def test_real_handlers_of_6_1(kernel_61: Path, tmp_path: Path) -> None:
+    check_tree(kernel_61, tmp_path)
+
+
+def test_real_handlers_of_6_12(kernel_612: Path, tmp_path: Path) -> None:
+    check_tree(kernel_612, tmp_path)
 
 
 LEFT_OVERS = [

@@ -26,8 +26,8 @@ from codegen.ir.load import Unit
 from codegen.targets.c.blocks import Blank, Block, If, Label, Text, write
 from codegen.targets.c.cleanup import add_include, clean, join_declarations
 from codegen.targets.c.decode import Decode, build_decode
-from codegen.targets.c.dispatch import Cases, Ways, same_residual, write_dispatch
-from codegen.targets.c.evaluate import Scenario
+from codegen.targets.c.dispatch import Cases, Huge, Ways, same_residual, write_dispatch
+from codegen.targets.c.evaluate import Scenario, poison_shift
 from codegen.targets.c.nodes import HELPER_FUNCTION, HelperResult, MmApi
 from codegen.targets.c.region import Region, ends_flow, find_region
 from codegen.targets.c.runs import the_residual
@@ -143,7 +143,7 @@ class _Conversion:
     def convert(self) -> Conversion:
         body = self._body()
         self.result = result = self._result_name(body)
-        region = find_region(self.file, body)
+        region = find_region(self.file, body, result)
         decode = build_decode(self.file, region)
         cases, done, foad = self._cases(region)
         self.notes += decode.notes
@@ -198,23 +198,21 @@ class _Conversion:
             cases[result] = left
         if R.ACCERR not in cases:
             cases[R.ACCERR] = cases[R.MAPERR]
-        cases[R.POISON] = self._poison(region, cases[R.POISON])
+        cases |= self._poison(region, cases[R.POISON])
         cases[R.KERN] = self._kernel(region)
         done = self._done(region)
         foad = self._foad(region)
         return {r: _settled(c) for r, c in cases.items()}, done, foad
 
-    def _poison(self, region: Region, large: Residual) -> Residual:
+    def _poison(self, region: Region, large: Residual) -> Cases:
         """POISON carries both flavours: the small one's size is a page."""
         small = self._left(region, Outcome.HWPOISON, True)
         if small is None:
-            return large
-        shift = f"{self.result} - {R.POISON}"
+            return {R.POISON: large}
+        shift = poison_shift(self.result)
         if same_residual(_with_shift(small, shift), _with_shift(large, shift)):
-            return large
-        raise self._refuse(
-            region, "small and large hardware errors are told apart by more than their size"
-        )
+            return {R.POISON: large}
+        return {R.POISON: small, Huge.POISON: large}
 
     def _kernel(self, region: Region) -> Residual:
         """All failures in kernel mode are one to the helper: what most of them lead to."""

@@ -109,6 +109,8 @@ class _Builder:
         regs = args[3] if len(args) == 4 else "regs"
         # Flags that depend on what the mask depends on go into the same chain.
         joined = [s for s in hoisted if self._sets_flags(s) and self._interacts(s, walks, ())]
+        if self._simple(walks):
+            joined = []
         while True:
             kept = [s for s in hoisted if s not in joined]
             walks = self._walks((), kept)
@@ -379,8 +381,10 @@ class _Builder:
     # -- the mask ----------------------------------------------------------------
 
     def _simple(self, walks: Sequence[Walk]) -> bool:
-        """Whether the mask is ready before the dance: no decision, nothing to do."""
-        return len(walks) == 1 and not walks[0].events
+        """Whether the mask is ready before the dance: nothing to do, and no decision changes it."""
+        if any(not w.reached or any(isinstance(e, Line | Branch) for e in w.events) for w in walks):
+            return False
+        return len({self._mask_of(w) for w in walks}) == 1
 
     def _mask_of(self, walk: Walk) -> str | None:
         """The mask that one way needs; None where it ends in a BUG()."""

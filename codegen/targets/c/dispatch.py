@@ -12,8 +12,9 @@ SIGBUS: a; f(SIGBUS, BUS_ADRERR);                  f(SIGBUS, BUS_ADRERR);
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from codegen.targets.c.blocks import Block, If, Text
 from codegen.targets.c.nodes import HelperResult
@@ -31,10 +32,23 @@ from codegen.targets.c.steps import (
     without_comments,
 )
 
+
+
+class Huge(StrEnum):
+    """Results that have no enumerator: what lies above the text."""
+
+    POISON = f"{HelperResult.POISON} + PAGE_SHIFT"
+    """A hardware memory error in a huge page, where it is answered in a way of its own."""
+
+
 R = HelperResult
-ORDER = (R.DONE, R.FOAD, R.KERN, R.SIGBUS, R.POISON, R.SIGSEGV, R.ACCERR, R.MAPERR)
+Answer = HelperResult | Huge
+ORDER: tuple[Answer, ...] = (
+    *(R.DONE, R.FOAD, R.KERN, R.SIGBUS, R.POISON),
+    *(Huge.POISON, R.SIGSEGV, R.ACCERR, R.MAPERR),
+)
 _TOKEN = re.compile(r'\s+|"(?:\\.|[^"\\])*"|\w+|->|&&|\|\||[=!<>|&+-]=|\S')
-Cases = dict[HelperResult, Residual]
+Cases = dict[Answer, Residual]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +172,7 @@ class _Writer:
             steps.append(merged)
         return Residual(tuple(steps), first.exit)
 
-    def _merged_step(self, steps: Mapping[HelperResult, Step]) -> Step | None:
+    def _merged_step(self, steps: Mapping[Answer, Step]) -> Step | None:
         bare = [without_comments(Residual((s,))) for s in steps.values()]
         comments = next((s.comments for s in steps.values() if s.comments), ())
         if all(b == bare[0] for b in bare[1:]):
@@ -176,7 +190,10 @@ class _Writer:
         if len(differing) != 1:
             return None
         at = differing[0]
-        values: dict[str, list[HelperResult]] = {}
+        if tokens[0][at + 1 : at + 2] and tokens[0][at + 1][1] == "(":
+            # Another function is called.
+            return None
+        values: dict[str, list[Answer]] = {}
         for result, texts in zip(steps, tokens, strict=True):
             values.setdefault(texts[at][1], []).append(result)
         if len(values) != 2 or not all(v[:1].isalpha() for v in values):
@@ -188,24 +205,33 @@ class _Writer:
             return None
         if len(rare) > 1 and len(many) == 1:
             some, rare, others = others, many, some
-        test = self._tests(rare)
+        test = self._tests(rare, steps)
         choice = f"{test} ? {some} : {others}"
         return Line((_fill(tokens[0], at, choice),), comments, lines[0].oom)
 
     # -- text --------------------------------------------------------------------
 
-    def _tests(self, results: Sequence[HelperResult]) -> str:
-        return " || ".join(
-            f"{self.result} >= {r}" if r is R.POISON else f"{self.result} == {r}"
-            for r in sorted(results, key=lambda r: (r is R.POISON, ORDER.index(r)))
-        )
+    def _tests(self, results: Sequence[Answer], cases: Iterable[Answer]) -> str:
+        """The condition that the answer is one of `results`, where it is one of `cases`."""
+        poison = [r for r in (R.POISON, Huge.POISON) if r in results]
+        tests = [f"{self.result} == {r}" for r in sorted(results, key=ORDER.index) if r not in poison]
+        if poison:
+            others = [r for r in (R.POISON, Huge.POISON) if r in cases and r not in poison]
+            match others:
+                case [R.POISON]:
+                    tests.append(f"{self.result} > {Huge.POISON}")
+                case [Huge.POISON]:
+                    tests.append(f"{self.result} == {Huge.POISON}")
+                case _:
+                    tests.append(f"{self.result} >= {R.POISON}")
+        return " || ".join(tests)
 
     def _test(self, group: Cases, cases: Cases) -> str:
         """The shortest condition that tells the group from the other cases."""
         others = [r for r in cases if r not in group]
-        if len(others) == 1 and len(group) > 1 and others[0] is not R.POISON:
+        if len(others) == 1 and len(group) > 1 and others[0] not in (R.POISON, Huge.POISON):
             return f"{self.result} != {others[0]}"
-        return self._tests(list(group))
+        return self._tests(list(group), cases)
 
     def _body(self, residual: Residual, *, last: bool) -> list[Block]:
         return [*self._steps(residual.steps), *self._leave(residual.exit, last)]

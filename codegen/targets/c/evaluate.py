@@ -42,6 +42,7 @@ from codegen.targets.c.expr import (
     parse_expression,
     walk,
 )
+from codegen.targets.c.nodes import HelperResult
 from codegen.targets.c.source import Body, HandlerFile, mentioned, words
 from codegen.targets.c.steps import Hole, Pieces, plain
 from codegen.targets.c.values import (
@@ -98,7 +99,8 @@ class Frame:
 class Setup:
     """What holds for every walk through a handler.
 
-    `dance` is where the locking of the mm begins in the handler's text.
+    `dance` is where the locking of the mm begins in the handler's text, `result`
+    the variable that takes what the helper returns.
     """
 
     modes: Mapping[str, bool]
@@ -110,6 +112,7 @@ class Setup:
     flags: str = ""
     hoisted: frozenset[Span] = frozenset()
     dance: int | None = None
+    result: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,11 @@ def one_pair(text: str) -> bool:
     return True
 
 
+def poison_shift(result: str) -> str:
+    """How log2 of the lost memory's size is told by the helper's result."""
+    return f"{result} - {HelperResult.POISON}"
+
+
 class Evaluator:
     """Values and conditions in a frame; `Walker` adds the statements."""
 
@@ -171,6 +179,7 @@ class Evaluator:
         self.fault_args: tuple[str, ...] = ()
         self.choices: list[tuple[int, int]] = []
         self.position = 0
+        self.printing = False  # a message may tell the helper's result in place of the mm's
         self.growing = False  # the VMA lies above the address, a stack may have to grow
 
     @property
@@ -244,6 +253,9 @@ class Evaluator:
                 found.append((node.span, (Hole(text),)))
                 return
             if isinstance(node, Name):
+                if self.printing and isinstance(value, Bits) and value.inside:
+                    found.append((node.span, (Hole(self.setup.result),)))
+                    return
                 if strict and (value is not None or self.frame.serial):
                     raise self.refuse(
                         RefusalCode.SHAPE,
@@ -512,12 +524,14 @@ class Evaluator:
                 )
             case Role.SIGNAL_PENDING | Role.FATAL_PENDING:
                 return Bits(int(outcome is Outcome.SIGNAL_PENDING))
+            case Role.WARN if node.args and truth(self.value(node.args[0])) is False:
+                return Bits(0)
         if node.name in ("likely", "unlikely", "READ_ONCE") and len(node.args) == 1:
             return self.value(node.args[0])
         if node.name == "VM_FAULT_GET_HINDEX":
             return None
         if node.name == "hstate_index_to_shift" and self._inside(node.args[0]):
-            return PoisonShift()
+            return PoisonShift(poison_shift(self.setup.result))
         if self.file.is_local(node.name) and self.must_follow(node):
             return self.follow(node)
         values = [self.value(arg) for arg in node.args]

@@ -73,8 +73,8 @@ class Region:
         return tuple(u for i, u in enumerate(self.units) if i >= self.start and i not in self.kept)
 
 
-def find_region(file: HandlerFile, handler: Body) -> Region:
-    """The region of the dance in `handler`.
+def find_region(file: HandlerFile, handler: Body, result: str) -> Region:
+    """The region of the dance in `handler`; `result` will take what the helper returns.
 
     Raises RefusedError where there is none at the outermost level, where a
     part of it would have to stay, or where the mode is not to be found.
@@ -122,7 +122,7 @@ def find_region(file: HandlerFile, handler: Body) -> Region:
     }
     env[flags] = None
     dance = units[start].span.start
-    setup = Setup(modes, labels, fault_labels, vanishing, env, live, flags, dance=dance)
+    setup = Setup(modes, labels, fault_labels, vanishing, env, live, flags, dance=dance, result=result)
     return Region(handler, units, start, kept, labels, fault_labels, perf, mode, setup)
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from codegen.targets.c.nodes import HelperResult
-
 _WIDTH = (1 << 64) - 1
 
 
@@ -42,7 +40,9 @@ class Vma:
 
 @dataclass(frozen=True, slots=True)
 class PoisonShift:
-    """log2 of the size of the memory that is lost."""
+    """log2 of the size of the memory that is lost; `text` is how the helper's result tells it."""
+
+    text: str
 
 
 Value = Bits | Constant | Vma | PoisonShift
@@ -50,7 +50,7 @@ Value = Bits | Constant | Vma | PoisonShift
 SOME = Bits(1, _WIDTH & ~1)
 """A number that is not 0."""
 
-_FAMILY = re.compile(r"(SIG|SEGV_|BUS_|ILL_|FPE_|TRAP_)\w+$")
+_FAMILY = re.compile(r"(SIG(?=[A-Z])|SEGV_|BUS_|ILL_|FPE_|TRAP_)\w+$")
 
 
 def truth(value: Value | None) -> bool | None:
@@ -62,6 +62,9 @@ def truth(value: Value | None) -> bool | None:
             return None if unknown else False
         case Vma():
             return True
+        case Constant(text=text):
+            # No signal has the number 0, and no fault's code.
+            return True if _FAMILY.match(text) else None
         case _:
             return None
 
@@ -144,7 +147,7 @@ def spelled(value: Value) -> str | None:
             return name
         case Bits(value=number, unknown=0):
             return str(number)
-        case PoisonShift():
-            return f"res - {HelperResult.POISON}"
+        case PoisonShift(text=text):
+            return text
         case _:
             return None

@@ -855,7 +855,10 @@ class Walker(Evaluator):
             head = tree.source.text[s.span.start : node.value.span.start]
             pieces = (head, *value, ";")
         else:
+            role = self.file.role(node.name) if isinstance(node, Call) else None
+            self.printing = self.after and role is Role.PRINT
             found = self.pieces(node)
+            self.printing = False
             pieces = (*found, tree.source.text[node.span.end : s.span.end])
         self._emit(Line(tuple(p for p in pieces if p != ""), comments, oom))
 

@@ -19,7 +19,7 @@ from codegen.ir.trace import End, Event, EventKind
 from codegen.targets.compare.nodes import DifferenceClass
 from codegen.targets.compare.observe import Step, Writes, differing, is_accounting
 from codegen.targets.compare.pair import Channel
-from codegen.targets.compare.scenario import Replay, agree
+from codegen.targets.compare.scenario import Atoms, Replay, agree, atoms
 from codegen.targets.compare.world import Halt
 
 _QUIET = frozenset({Outcome.SUCCESS, Outcome.COMPLETED, Outcome.SIGNAL_PENDING, Outcome.OOM})
@@ -32,6 +32,7 @@ _SIGNO = {
     Outcome.HWPOISON: "SIGBUS",
     Outcome.HWPOISON_LARGE: "SIGBUS",
 }
+_FAILURES = ("VM_FAULT_SIGSEGV", "VM_FAULT_SIGBUS", "VM_FAULT_OOM", "VM_FAULT_HWPOISON")
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,9 @@ class Case:
     no VMA gives its own lock? `entry`: once the exception table has an entry for
     the instruction? `fresh`: both sides' runs had the last pass been
     the first. `bug_ahead`: can src still run into BUG() before it asks the mm?
+    `allowed`: both sides' runs had the VMA been there and permitted the access,
+    and the mm answered the last pass with what is given. `early`: what src does
+    between lookup and mm, tgt before the lock; the other questions overlook it.
     """
 
     channel: Channel
@@ -81,6 +85,8 @@ class Case:
     fresh: Callable[[], tuple[Replay, Replay] | None]
     entry: Callable[[], bool]
     bug_ahead: Callable[[], bool]
+    allowed: Callable[[int], tuple[Replay, Replay] | None]
+    early: Callable[[], Atoms]
 
 
 def classify(case: Case) -> DifferenceClass:
@@ -348,6 +354,45 @@ def dropped_effect(case: Case) -> bool:
     return kept != case.src.steps and _same_otherwise(case, kept, case.tgt.steps)
 
 
+def joined_effect(case: Case) -> bool:
+    """src writes a thread field before most failures of kernel mode; tgt before this one, too.
+
+    The helper's KERN does not say which failure it was. Had the mm failed in
+    another way, src would have done just what tgt does.
+    """
+    if case.user or case.outcome in (None, Outcome.SUCCESS, Outcome.COMPLETED):
+        return False
+    kept = tuple(s for s in case.src.steps if not isinstance(s, Writes))
+    theirs = tuple(s for s in case.tgt.steps if not isinstance(s, Writes))
+    if theirs == case.tgt.steps or not _same_otherwise(case, kept, theirs):
+        return False
+    now = case.tgt.run.told(case.tgt.steps)
+    for word in _FAILURES:
+        runs = case.allowed(case.constants.get(word, 0))
+        if runs is not None and runs[0].told(runs[0].last()) == now:
+            return True
+    return False
+
+
+def early_effect(case: Case) -> bool:
+    """What src does between the lookup and the mm, pass for pass, tgt does once before the lock.
+
+    There is no place for it inside the helper. It is the same effect, to the
+    letter, wherever the mm is asked; where it is not, only tgt has it.
+    """
+    if case.src.halt.end is not case.tgt.halt.end:
+        return False
+    early = case.early()
+    mine, theirs = atoms(case.src.run, case.src.steps), atoms(case.tgt.run, case.tgt.steps)
+    match case.src.halt.end:
+        case End.RETRY if early:
+            return case.passes == 1 and mine + early == theirs
+        case End.STOP if early:
+            return mine == early and not theirs
+        case _:
+            return False
+
+
 def _same_otherwise(case: Case, src: tuple[Step, ...], tgt: tuple[Step, ...]) -> bool:
     return (
         case.src.halt.end is case.tgt.halt.end and differing(src, tgt, case.tgt.run.holds) is None
@@ -398,6 +443,8 @@ _QUESTIONS: dict[Channel, tuple[_Question, ...]] = {
         (DifferenceClass.SIGNAL_CODE, signal_code),
         (DifferenceClass.OOPS_REASON, oops_reason),
         (DifferenceClass.DROPPED_EFFECT, dropped_effect),
+        (DifferenceClass.DROPPED_EFFECT, joined_effect),
+        (DifferenceClass.DROPPED_EFFECT, early_effect),
     ),
     Channel.ACCOUNTING: (
         (DifferenceClass.FAST_PATH, fast_path),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import islice
 
 from codegen.ir.concrete import scenario_of
@@ -25,9 +26,12 @@ from codegen.targets.compare.explain import explanation
 from codegen.targets.compare.nodes import Comparison, Difference, DifferenceClass, Side, Verdict
 from codegen.targets.compare.pair import Parting, Walk
 from codegen.targets.compare.scenario import (
+    Atoms,
     Replay,
     agree,
+    early,
     pass_before,
+    permissive,
     replay,
     shifted,
     with_entry,
@@ -262,13 +266,24 @@ class Findings:
         def both(changed: dict[str, int], fast: bool = True) -> bool:
             a = replay(self.src, self.params, changed, fast)
             b = replay(self.tgt, self.params, changed, fast)
-            return a is not None and b is not None and agree(a, b, counters=False)
+            return a is not None and b is not None and agree(a, b, counters=False, moved=moved())
 
         def fresh() -> tuple[Replay, Replay] | None:
             moved = shifted(scenario, pass_before(joint))
             a = replay(self.src, self.params, moved)
             b = replay(self.tgt, self.params, moved)
             return None if a is None or b is None else (a, b)
+
+        def allowed(answer: int) -> tuple[Replay, Replay] | None:
+            changed = permissive(scenario, passes, answer)
+            a = replay(self.src, self.params, changed)
+            b = replay(self.tgt, self.params, changed)
+            return None if a is None or b is None else (a, b)
+
+        @cache
+        def moved() -> Atoms:
+            runs = allowed(0)
+            return () if runs is None else early(*runs)
 
         def bug_ahead() -> bool:
             state = parting.src.state
@@ -295,6 +310,8 @@ class Findings:
             fresh=fresh,
             entry=lambda: both(with_entry(scenario)),
             bug_ahead=bug_ahead,
+            allowed=allowed,
+            early=moved,
         )
 
     def _outcome(self, parting: Parting, scenario: dict[str, int], user: bool) -> Outcome | None:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
-from codegen.ir.trace import Event, EventKind
+from codegen.ir.trace import End, Event, EventKind
 from codegen.targets.compare.classify import Case, Tail
 from codegen.targets.compare.nodes import DifferenceClass
+from codegen.targets.compare.observe import Writes
 from codegen.targets.compare.pair import Channel
 
 
@@ -48,13 +50,25 @@ def explanation(cls: DifferenceClass, case: Case, outcome: str | None) -> str:
         case DifferenceClass.FLAG_LOSS:
             return f"{met}: src has lost flags ({_flags(case)}) that every fault of this mode has."
         case DifferenceClass.DROPPED_EFFECT:
-            return f"{met}: src writes something before an outcome that tgt settles without it."
+            return f"{met}: {_effect(case)}."
         case DifferenceClass.OOPS_REASON:
             return f"{met}: the oops is given another signal number or text."
         case DifferenceClass.OTHER:
             return f"{met}: {_other(case)}."
         case _:
             assert_never(cls)
+
+
+def _effect(case: Case) -> str:
+    """Whose effect it is that the other does not have here."""
+    if case.tgt.halt.end is End.RETRY:
+        early = replace(case.tgt, steps=case.tgt.steps[len(case.src.steps) :])
+        return f"tgt {_does(early)} before it looks the VMA up; src only once it asks the mm"
+    if case.tgt.halt.end is End.STOP:
+        return f"src {_does(case.src)} on each pass, tgt once before them all"
+    if any(isinstance(s, Writes) for s in case.tgt.steps):
+        return "src writes before most failures what tgt, to which they are one, writes here, too"
+    return "src writes something before an outcome that tgt settles without it"
 
 
 def _other(case: Case) -> str:

@@ -23,6 +23,7 @@ from codegen.targets.compare.pair import Joint
 from codegen.targets.compare.world import Halt, World
 
 MAX_REPLAYED_PASSES = 12
+_ALL_ONES = (1 << 64) - 1
 _ORDINAL = re.compile(r"^([\w ]+?)#(\d+)")
 _CALL = re.compile(r"^(\w+)@(\d+)(?=\()")
 _TABLES = ("search_exception_tables", "search_exception_table")
@@ -135,14 +136,79 @@ def with_entry(scenario: Mapping[str, int]) -> dict[str, int]:
     """
     values = {0, *scenario.values()}
     found = {f"{word}({v:#x})": 1 for word in _TABLES for v in values}
-    return {"PAGE_MASK": (1 << 64) - 1, **scenario, **found}
+    return {"PAGE_MASK": _ALL_ONES, **scenario, **found}
 
 
-def agree(a: Replay, b: Replay, *, counters: bool = True) -> bool:
-    """Whether two programs do the same in one scenario, locks and (`counters`) counts included."""
+def permissive(scenario: Mapping[str, int], passes: int, answer: int) -> dict[str, int]:
+    """The scenario with the lock free, VMAs that are there and permit everything.
+
+    handle_mm_fault() gives `answer` on pass number `passes`.
+    """
+    changed = {**scenario, f"handle_mm_fault#{passes}": answer}
+    for number in range(1, passes + 2):
+        vma = f"vma#{number}->"
+        changed |= {f"mmap_lock_contended#{number}": 0, f"vma_read_locked#{number}": 0}
+        changed |= {f"vma_found#{number}": 1, f"{vma}vm_flags": _ALL_ONES}
+        changed |= {f"{vma}vm_start": 0, f"{vma}vm_end": _ALL_ONES}
+    return changed
+
+
+Atoms = tuple[tuple[object, ...], ...]
+"""Steps worked out; writes one by one, in the order in which they were made."""
+
+
+def atoms(run: Replay, steps: tuple[Step, ...]) -> Atoms:
+    """The steps as atoms: (kind, name, numbers), or (place, value) of a write."""
+    found: list[tuple[object, ...]] = []
+    for step in steps:
+        if isinstance(step, Writes):
+            found += [(run.number(e.args[1]), run.number(e.args[0])) for e in step.events]
+        else:
+            name = step.parts if step.kind is EventKind.SIGNAL else step.name
+            found.append((step.kind, name, *map(run.number, step.args)))
+    return tuple(found)
+
+
+def early(a: Replay, b: Replay) -> Atoms:
+    """What `a` does between its lookup and its first fault, where `b` does the same before it locks.
+
+    Nothing, unless both do the same, in the same order, up to that fault.
+    """
+    mine, theirs = _up_to_fault(a), _up_to_fault(b)
+    if mine is None or theirs is None or theirs[1]:
+        return ()
+    return mine[1] if mine[0] + mine[1] == theirs[0] else ()
+
+
+def _up_to_fault(run: Replay) -> tuple[Atoms, Atoms] | None:
+    """(what is done before the lock, what between lock and mm); None if the mm is not asked."""
+    trace = run.trace
+    ask = next((i for i, e in enumerate(trace) if e.kind is EventKind.FAULT), None)
+    locks = [i for i, e in enumerate(trace[:ask]) if e.kind is EventKind.LOCK]
+    if ask is None or not locks:
+        return None
+    inner = observe(trace[locks[-1] : ask], run.holds).steps
+    if any(isinstance(s, Event) and s.kind is not EventKind.CALL for s in inner):
+        return None
+    outer = observe(trace[: locks[-1]], run.holds).steps
+    return atoms(run, outer), atoms(run, inner)
+
+
+def agree(a: Replay, b: Replay, *, counters: bool = True, moved: Atoms = ()) -> bool:
+    """Whether two programs do the same in one scenario, locks and (`counters`) counts included.
+
+    `moved` are steps that do not count, wherever they are made.
+    """
     if a.halt.end is not b.halt.end:
         return False
-    if differing(a.seen.steps, b.seen.steps, a.holds) is not None:
+    if moved:
+        mine, theirs = (
+            tuple(atom for atom in atoms(run, run.seen.steps) if atom not in moved)
+            for run in (a, b)
+        )
+        if mine != theirs:
+            return False
+    elif differing(a.seen.steps, b.seen.steps, a.holds) is not None:
         return False
     if counters and differing(a.seen.accounting, b.seen.accounting, a.holds) is not None:
         return False

@@ -228,6 +228,9 @@ def _report_products(products: Sequence[Product]) -> int:
             if product.verdict not in ("EQUAL", "EXPLAINED"):
                 code = FINDINGS
                 click.echo(product.report, err=True)
+            if product.wanted:
+                options = " ".join(f"--accept {cls}" for cls in product.wanted)
+                click.echo(f"{where}: {options} would let it pass", err=True)
     return code
 
 

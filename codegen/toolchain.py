@@ -156,7 +156,8 @@ class Product:
     """One handler, converted and compared: plain data, so that it travels between processes.
 
     `after` is the converted file where there is one to show; `differences` and
-    `report` are the comparison's JSON and text.
+    `report` are the comparison's JSON and text. `wanted` are the classes that
+    the user would have to accept to see it.
     """
 
     listed: HandlerTables
@@ -166,6 +167,7 @@ class Product:
     differences: tuple[dict[str, Any], ...] = ()
     report: str = ""
     notes: tuple[str, ...] = ()
+    wanted: tuple[str, ...] = ()
 
     @property
     def is_handler(self) -> bool:
@@ -215,7 +217,8 @@ def after_of(request: Request, file: CFile, conversion: Conversion) -> Unit:
 def judged(request: Request, file: CFile) -> tuple[HandlerTables, ...]:
     """The users of handle_mm_fault() in a file, with the reason where one does not convert.
 
-    A conversion that the comparison does not let pass by default is none.
+    A conversion that the comparison does not let pass is none; one that passes
+    once the user accepts a class says which.
     """
     from codegen.base.diagnostics import Refusal, RefusalCode
     from codegen.tables.extract import with_refusal
@@ -224,7 +227,9 @@ def judged(request: Request, file: CFile) -> tuple[HandlerTables, ...]:
     out = []
     for product in converted(request, file, frozenset(DEFAULT_ACCEPTED)):
         listed = product.listed
-        if product.verdict in ("DIFFERS", "UNKNOWN"):
+        if product.wanted:
+            listed = replace(listed, wanted=product.wanted)
+        elif product.verdict in ("DIFFERS", "UNKNOWN"):
             classes = {str(d["class"]) for d in product.differences} - set(DEFAULT_ACCEPTED)
             reason = f"the conversion is {product.verdict}, {', '.join(sorted(classes))}"
             refusal = Refusal(RefusalCode.DIFFERS, reason, listed.function, file.path, listed.line)
@@ -255,6 +260,8 @@ def converted(request: Request, file: CFile, accepted: frozenset[str]) -> tuple[
             product = product.judged(comparison, comparison_text(comparison, reading), reading)
             if product.verdict in ("EQUAL", "EXPLAINED"):
                 product = replace(product, after=conversion.source.text)
+            elif product.verdict == "DIFFERS":
+                product = replace(product, wanted=_wanted(product, accepted))
         products.append(product)
     return tuple(products)
 
@@ -282,6 +289,12 @@ def _reading(
 
     constants = unit.variants[0].program.constants if unit.variants else {}
     return Reading(Naming(constants), files, src, tgt)
+
+
+def _wanted(product: Product, accepted: frozenset[str]) -> tuple[str, ...]:
+    """The classes that have to be accepted yet; none if that does not help."""
+    missing = {str(d["class"]) for d in product.differences} - accepted
+    return () if "other" in missing else tuple(sorted(missing))
 
 
 def _classes(accepted: frozenset[str]) -> frozenset[DifferenceClass]:

@@ -32,6 +32,8 @@ def handler_json(tables: HandlerTables, *, with_tables: bool) -> dict[str, Any]:
         "refusal": None if refusal is None else refusal_json(refusal),
         "configurations": list(tables.configurations),
     }
+    if tables.wanted:
+        out["accept"] = list(tables.wanted)
     if tables.reached_through:
         out["reached_through"] = list(tables.reached_through)
     if with_tables:

@@ -114,7 +114,8 @@ class HandlerTables:
 
     `reached_through` are the arrays of functions (arm64's `fault_info[]`) that
     it, or a caller of it in the file, stands in, each with file and line.
-    `inconvertible` says why a handler that can be read does not convert.
+    `inconvertible` says why a handler that can be read does not convert,
+    `wanted` which classes of difference one must accept to have it converted.
 
     `configurations` are the presence conditions of the variants that have the
     handler, `mode` is its condition for user mode in C.
@@ -133,3 +134,4 @@ class HandlerTables:
     refusals: tuple[Refusal, ...] = ()
     reached_through: tuple[str, ...] = ()
     inconvertible: Refusal | None = None
+    wanted: tuple[str, ...] = ()

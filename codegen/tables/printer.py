@@ -300,7 +300,8 @@ def listing_text(handlers: Sequence[HandlerTables], paint: Paint = plain) -> str
             r = h.refusals[0]
             verdict = f"{r.code}: {r.reason}: {r.construct} (line {r.line})"
         else:
-            verdict = "converts"
+            options = "".join(f" --accept {cls}" for cls in h.wanted)
+            verdict = f"converts with{options}" if options else "converts"
         rows.append(
             (
                 h.arch or "-",

@@ -33,7 +33,6 @@ from codegen.targets.c.steps import (
 )
 
 
-
 class Huge(StrEnum):
     """Results that have no enumerator: what lies above the text."""
 
@@ -214,7 +213,9 @@ class _Writer:
     def _tests(self, results: Sequence[Answer], cases: Iterable[Answer]) -> str:
         """The condition that the answer is one of `results`, where it is one of `cases`."""
         poison = [r for r in (R.POISON, Huge.POISON) if r in results]
-        tests = [f"{self.result} == {r}" for r in sorted(results, key=ORDER.index) if r not in poison]
+        tests = [
+            f"{self.result} == {r}" for r in sorted(results, key=ORDER.index) if r not in poison
+        ]
         if poison:
             others = [r for r in (R.POISON, Huge.POISON) if r in cases and r not in poison]
             match others:

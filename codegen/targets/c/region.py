@@ -122,7 +122,9 @@ def find_region(file: HandlerFile, handler: Body, result: str) -> Region:
     }
     env[flags] = None
     dance = units[start].span.start
-    setup = Setup(modes, labels, fault_labels, vanishing, env, live, flags, dance=dance, result=result)
+    setup = Setup(
+        modes, labels, fault_labels, vanishing, env, live, flags, dance=dance, result=result
+    )
     return Region(handler, units, start, kept, labels, fault_labels, perf, mode, setup)
 
 

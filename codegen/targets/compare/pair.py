@@ -28,6 +28,7 @@ from codegen.targets.compare.world import MAX_PASS, Halt, World
 
 ORDINAL = re.compile(r"#(\d+)")
 _VMA = re.compile(r"vma#(\d+)")
+_FAR = 2
 MAX_PAIRS = 200_000
 """How many path pairs are decided before giving up."""
 
@@ -181,7 +182,8 @@ class Walk:
         mine, my_names = self.likeness.of(one, base)
         theirs, their_names = self.likeness.of(two, base)
         apart = (
-            one.epoch - two.epoch,
+            # A side that is further ahead with each pass is no nearer to being alike.
+            max(-_FAR, min(_FAR, one.epoch - two.epoch)),
             one.acquired - two.acquired,
             one.lock_depth - two.lock_depth,
             (one.vma_locked, two.vma_locked),

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Small handlers of our own, each with one thing that is hard to convert: text and verdict.
+
+`pytest tests/targets/test_shapes.py --update-goldens` writes the goldens anew.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from codegen.targets.c.write import ConvertedFile, diff_text
+from codegen.targets.compare.nodes import DEFAULT_ACCEPTED
+from codegen.toolchain import converted, open_request
+
+CASES = Path(__file__).resolve().parents[1] / "cases" / "shapes"
+ACCEPTED = frozenset(c.value for c in DEFAULT_ACCEPTED)
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in CASES.glob("*.c")))
+def test_a_shape_converts_as_it_did(name: str, update_goldens: bool) -> None:
+    request = open_request(CASES / f"{name}.c", (), {}, 1)
+    (file,) = request.source.files
+    (product,) = converted(request, file, ACCEPTED)
+    lines = [str(r) for r in product.listed.refusals]
+    if product.report:
+        lines += [f"note: {n}" for n in product.notes]
+        told = dict.fromkeys(f"{d['class']}: {d['explanation']}" for d in product.differences)
+        lines += [product.verdict, *told]
+    text = "".join(f"{line}\n" for line in lines)
+    if product.after is not None:
+        text += diff_text([ConvertedFile(file.path, product.before, product.after)])
+    golden = CASES / f"{name}.diff"
+    if update_goldens:
+        golden.write_text(text, "utf-8")
+    assert text == golden.read_text("utf-8")

@@ -32,8 +32,8 @@ from codegen.targets.c.region import Region, says_user
 from codegen.targets.c.runs import run_all
 from codegen.targets.c.source import JUMPS, READ_SIDE, HandlerFile, assigned_names, every, words
 from codegen.targets.c.steps import Branch, Line, Step, plain
-from codegen.targets.c.tree import NEVER, UNCHECKED, Leaf, Tangled, Way, grow, write_tree
-from codegen.targets.c.values import Value
+from codegen.targets.c.tree import NEVER, UNCHECKED, Leaf, Mask, Tangled, Way, grow, write_tree
+from codegen.targets.c.values import Value, spelled
 from codegen.targets.c.walk import Decision, Walk, Walker
 
 _LOCAL_NAMES = ("mask", "vm_flags", "access", "access_mask")
@@ -150,7 +150,8 @@ class _Builder:
                 tuple(blocks), merged, tree.mask, local, flags, address, regs, tuple(self.notes)
             )
         name, declare = self._mask_name(own)
-        chain = write_tree(tree, name, self._steps, default=not declare)
+        mask = Mask(name, None if declare else self._start_of(name, merged), self._steps)
+        chain = write_tree(tree, mask, default=not declare)
         if merged and chain:
             first = chain[0]
             if isinstance(first, If | Text):
@@ -434,6 +435,12 @@ class _Builder:
                         return name, False
         taken = {lx.text for lx in self.tree.lexemes if lx.start in self.region.handler.text.span}
         return next(n for n in _LOCAL_NAMES if n not in taken), True
+
+    def _start_of(self, name: str, merged: Sequence[Statement]) -> str | None:
+        """What the mask's variable holds before the decode, as the prologue spells it."""
+        values = self._values_before(merged, (name,)) if merged else self.region.setup.start
+        value = values.get(name)
+        return None if value is None else spelled(value)
 
     def _checked_variable(self, node: Expr) -> str | None:
         """The local that a VMA's flags are checked against in `vma->vm_flags & local`."""

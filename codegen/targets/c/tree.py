@@ -10,10 +10,11 @@ STORE            flags |= WRITE; mask WRITE      if (STORE) {
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from codegen.targets.c.blocks import Block, If, Switch, Text
-from codegen.targets.c.steps import Step
+from codegen.targets.c.source import words
+from codegen.targets.c.steps import Line, Step, plain
 from codegen.targets.c.walk import Decision, Walk
 
 UNCHECKED = "~0UL"
@@ -100,32 +101,91 @@ def _with_steps(steps: Sequence[Step], tree: Tree) -> Tree:
             return Fork((*steps, *tree.steps), tree.decision, tree.arms)
 
 
-def write_tree(tree: Tree, name: str, steps: Steps, *, default: bool) -> list[Block]:
-    """The tree as statements that set the mask `name`.
+@dataclass(frozen=True)
+class Mask:
+    """The variable that the tree sets: its name, and what it holds already, if that is known."""
 
-    `steps` makes statements of a way's own steps. `default`: the mask of the
-    last arm may be set before the chain, where that arm does nothing else.
+    name: str
+    start: str | None
+    steps: Steps
+
+    def sets(self, leaf: Leaf) -> list[Block]:
+        """The statements that give the variable the mask of a leaf."""
+        if leaf.mask in (None, self.name, self.start):
+            return []
+        return [Text(f"{self.name} = {leaf.mask};", leaf.comments)]
+
+
+def write_tree(tree: Tree, mask: Mask, *, default: bool) -> list[Block]:
+    """The tree as statements that set the mask.
+
+    `default`: the mask of the last arm may be set before the chain, where that
+    arm does nothing else.
     """
     match tree:
         case Leaf():
-            blocks = steps(tree.steps)
-            if tree.mask not in (None, name):
-                blocks.append(Text(f"{name} = {tree.mask};", tree.comments))
-            return blocks
+            return [*mask.steps(tree.steps), *mask.sets(tree)]
         case Fork(decision=Decision(labels=None)):
-            blocks = steps(tree.steps)
+            blocks = mask.steps(tree.steps)
+            override = _override(tree)
+            if override is not None:
+                rest, last, leaf = override
+                test = If(last.decision.text, tuple(mask.sets(leaf)), (), last.decision.remark)
+                return [*blocks, *write_tree(rest, mask, default=True), test]
             arms = dict(tree.arms)
-            last = _last(tree)
-            if default and isinstance(last, Leaf) and not last.steps and last.mask:
-                chain = _drop_last(tree, name, steps)
-                first = [] if last.mask == name else [Text(f"{name} = {last.mask};")]
-                return [*blocks, *first, *chain]
-            then = write_tree(arms[True], name, steps, default=False)
-            other = write_tree(arms[False], name, steps, default=False)
-            condition = tree.decision.text
-            return [*blocks, If(condition, tuple(then), tuple(other), tree.decision.remark)]
+            end = _last(tree)
+            starts = isinstance(end, Leaf) and end.mask == mask.start
+            if (default or starts) and isinstance(end, Leaf) and not end.steps and end.mask:
+                chain = _drop_last(tree, mask)
+                return [*blocks, *mask.sets(replace(end, comments=())), *chain]
+            then = write_tree(arms[True], mask, default=False)
+            other = write_tree(arms[False], mask, default=False)
+            return [*blocks, *_if(tree.decision, then, other)]
         case Fork():
-            return [*steps(tree.steps), *_switch(tree, name, steps)]
+            return [*mask.steps(tree.steps), *_switch(tree, mask)]
+
+
+def _if(decision: Decision, then: list[Block], other: list[Block]) -> list[Block]:
+    """An if whose arms may have nothing to do."""
+    if then:
+        return [If(decision.text, tuple(then), tuple(other), decision.remark)]
+    return [If(f"!({decision.text})", tuple(other))] if other else []
+
+
+def _override(tree: Fork) -> tuple[Fork, Fork, Leaf] | None:
+    """A decision that both arms of another come to, and take to the same mask.
+
+    if (store) {                            if (store)
+            if (fetch) mask = VM_EXEC;              mask = VM_WRITE;
+            else mask = VM_WRITE;           else
+    } else {                          -->           mask = VM_READ;
+            if (fetch) mask = VM_EXEC;      if (fetch)
+            else mask = VM_READ;                    mask = VM_EXEC;
+    }
+
+    (the first decision without the second; the second; its mask)
+    """
+    arms = dict(tree.arms)
+    one, two = arms[True], arms[False]
+    if not isinstance(one, Fork) or not isinstance(two, Fork):
+        return None
+    if one.decision.labels is not None or one.decision.key != two.decision.key:
+        return None
+    taken, again = dict(one.arms)[True], dict(two.arms)[True]
+    if not isinstance(taken, Leaf) or taken != again or taken.steps or taken.mask is None:
+        return None
+    written = {plain(step.pieces).split("=")[0].strip(" |") for step in _lines(one, two)}
+    if written & words(one.decision.text):
+        return None
+    rest = tuple(
+        (key, _with_steps(list(fork.steps), dict(fork.arms)[False]))
+        for key, fork in ((True, one), (False, two))
+    )
+    return replace(tree, steps=(), arms=rest), one, taken
+
+
+def _lines(*forks: Fork) -> list[Line]:
+    return [step for fork in forks for step in fork.steps if isinstance(step, Line)]
 
 
 def _last(tree: Tree) -> Tree:
@@ -137,15 +197,15 @@ def _last(tree: Tree) -> Tree:
     return tree
 
 
-def _drop_last(tree: Fork, name: str, steps: Steps) -> list[Block]:
+def _drop_last(tree: Fork, mask: Mask) -> list[Block]:
     arms = dict(tree.arms)
-    then = write_tree(arms[True], name, steps, default=False)
+    then = write_tree(arms[True], mask, default=False)
     other = arms[False]
-    rest = _drop_last(other, name, steps) if isinstance(other, Fork) else []
-    return [If(tree.decision.text, tuple(then), tuple(rest), tree.decision.remark)]
+    rest = _drop_last(other, mask) if isinstance(other, Fork) else []
+    return _if(tree.decision, then, rest)
 
 
-def _switch(tree: Fork, name: str, steps: Steps) -> list[Block]:
+def _switch(tree: Fork, mask: Mask) -> list[Block]:
     arms: list[tuple[tuple[str, ...], Tree]] = [
         (labels, sub) for labels, sub in tree.arms if isinstance(labels, tuple)
     ]
@@ -156,27 +216,22 @@ def _switch(tree: Fork, name: str, steps: Steps) -> list[Block]:
         tests = " || ".join(f"{tree.decision.text} == {label}" for label in labels)
         then = next(sub for got, sub in arms if got == labels)
         other = next(sub for got, sub in arms if got != labels)
-        return [
-            If(
-                tests,
-                tuple(write_tree(then, name, steps, default=False)),
-                tuple(write_tree(other, name, steps, default=False)),
-            )
-        ]
-    bodies = []
-    leaves = set()
-    for i, (labels, sub) in enumerate(arms):
-        body = tuple(write_tree(sub, name, steps, default=False))
-        if isinstance(sub, Leaf) and sub.mask is None:
-            leaves.add(i)
-        bodies.append((labels or ("default",), body))
-    same: list[tuple[tuple[str, ...], tuple[Block, ...]]] = []
-    for labels, body in bodies:
-        if same and same[-1][1] == body and "default" not in labels:
-            same[-1] = ((*same[-1][0], *labels), body)
+        return _if(
+            replace(tree.decision, text=tests, remark=""),
+            write_tree(then, mask, default=False),
+            write_tree(other, mask, default=False),
+        )
+    bodies: list[tuple[tuple[str, ...], tuple[Block, ...], bool]] = []
+    for labels, sub in arms:
+        body = tuple(write_tree(sub, mask, default=False))
+        leaves = isinstance(sub, Leaf) and sub.mask is None
+        labels = labels or ("default",)
+        if not body and labels == ("default",):
+            # Everything else leaves the mask as it is.
+            continue
+        if bodies and bodies[-1][1:] == (body, leaves) and "default" not in labels:
+            bodies[-1] = ((*bodies[-1][0], *labels), body, leaves)
         else:
-            same.append((labels, body))
-    gone = frozenset(
-        i for i, (labels, _) in enumerate(same) for j in leaves if bodies[j][0] == labels
-    )
-    return [Switch(tree.decision.text, tuple(same), gone)]
+            bodies.append((labels, body, leaves))
+    gone = frozenset(i for i, (_, _, leaves) in enumerate(bodies) if leaves)
+    return [Switch(tree.decision.text, tuple((labels, body) for labels, body, _ in bodies), gone)]

@@ -475,9 +475,26 @@ class Walker(Evaluator):
                     )
         elif second.exit is not None:
             self.frame.env = env_first
+        if first == second == Residual() and not self._does_something(s):
+            return
         self._emit(Branch(atom.pieces, first, second, comments))
         if first.exit is not None and second.exit is not None:
             raise _Left(None)
+
+    def _does_something(self, s: Statement) -> bool:
+        """Whether a condition may do more than give a value."""
+        assert s.head is not None
+        node = self.file.expression(self.frame.body.tree, s.head)
+        silent = (Role.PURE, Role.USER_MODE, Role.KERNEL_READS, Role.IGNORE)
+        return any(
+            isinstance(p, Assign | Postfix)
+            or (
+                isinstance(p, Call)
+                and p.name not in ("likely", "unlikely")
+                and self.file.role(p.name) not in silent
+            )
+            for p in walk(node)
+        )
 
     def _asks_mode(self, s: Statement) -> bool:
         before = self.mode_seen
@@ -694,6 +711,7 @@ class Walker(Evaluator):
             value = self.value(node)
             self.frame.env[declarator.name] = value
             if value is not None:
+                self.frame.env[declarator.name] = self._named_as(node, value)
                 continue
             if self.frame.serial:
                 self.frame.alias[declarator.name] = _wrapped(node, self.pieces(node, strict=False))
@@ -725,7 +743,7 @@ class Walker(Evaluator):
             self._emit_text(s, skip=name)
             return
         if node.op == "=" and value is not None:
-            self.frame.env[name] = value
+            self.frame.env[name] = self._named_as(node.value, value)
             self.absorptions += 1
             if self.after and s.leading_comments and spelled(value) is not None:
                 self.pending = self._comments(s)
@@ -742,6 +760,10 @@ class Walker(Evaluator):
                     RefusalCode.NOT_A_MASK, "the access check works on a copy of the VMA", s.span
                 )
             self._emit_text(s, skip=name)
+
+    def _named_as(self, node: Expr, value: Value) -> Value:
+        """A number that is worked out of constants, with the text that it is worked out of."""
+        return _spelled_as(node, value, self)
 
     def _from_vma(self, node: Expr) -> bool:
         return any(isinstance(self.value(p), Vma) for p in walk(node) if isinstance(p, Name))
@@ -888,7 +910,22 @@ def _constant(node: Expr, walker: Walker) -> Value | None:
     if any(isinstance(p, Call | Member | Assign) for p in walk(node)):
         return None
     found = walker.value(node)
-    return found if found is not None and spelled(found) is not None else None
+    if found is None or spelled(found) is None:
+        return None
+    return _spelled_as(node, found, walker)
+
+
+def _spelled_as(node: Expr, value: Value, walker: Walker) -> Value:
+    """The value under the source's own text, where that names nothing but constants."""
+    if not isinstance(value, Bits) or value.text or value.inside or value.unknown:
+        return value
+    parts = list(walk(node))
+    names = [p.text for p in parts if isinstance(p, Name)]
+    if not names or any(isinstance(p, Call | Member | Assign) for p in parts):
+        return value
+    if not all(n in walker.constants or n in walker.file.macro_values for n in names):
+        return value
+    return replace(value, text=" ".join(plain(walker.pieces(node, strict=False)).split()))
 
 
 def _wrapped(node: Expr, pieces: Pieces) -> Pieces:

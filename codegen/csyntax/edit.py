@@ -124,6 +124,9 @@ def _without_blanks(source: SourceText, span: Span) -> Span:
     closes = below == len(text) or _line_at(text, below).lstrip().startswith("}")
     if opens or closes:
         return Span(above, below)
+    if above == start and _line_before(text, above).startswith(("#if", "#el")):
+        # What stood right below a conditional's line had no blank line above it.
+        return Span(start, below)
     if above < start:
         # Blank lines above stay; those below would double them.
         return Span(start, below)

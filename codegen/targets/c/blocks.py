@@ -23,9 +23,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """`name:` at the left margin."""
+    """`name:` at the left margin, below its comments."""
 
     name: str
+    comments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,8 @@ def write(blocks: Sequence[Block], depth: int = 1) -> list[str]:
                 else:
                     lines += wrap(block.text, depth)
             case Label():
+                for comment in block.comments:
+                    lines += comment_lines(comment, depth)
                 lines.append(f"{block.name}:")
             case Blank():
                 lines.append("")

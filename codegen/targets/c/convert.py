@@ -23,6 +23,7 @@ from codegen.csyntax.nodes import FunctionText, Statement, StatementKind
 from codegen.csyntax.parse import SyntaxTree
 from codegen.ir.environment import Outcome
 from codegen.ir.load import Unit
+from codegen.ir.vocabulary import Role
 from codegen.targets.c.blocks import Blank, Block, If, Label, Text, write
 from codegen.targets.c.cleanup import add_include, clean, join_declarations
 from codegen.targets.c.decode import Decode, build_decode
@@ -57,6 +58,7 @@ _KERNEL = (
     *(Outcome.NO_VMA, Outcome.ACCESS_DENIED, Outcome.SIGSEGV, Outcome.SIGBUS, Outcome.OOM),
     *(Outcome.HWPOISON, Outcome.HWPOISON_LARGE, Outcome.SIGNAL_PENDING),
 )
+_UNLOCKS = frozenset((Role.UNLOCK, Role.SEM_UNLOCK, Role.UNLOCK_VMA))
 _SHORT_TAIL = 6
 
 
@@ -303,10 +305,33 @@ class _Conversion:
         """The tail that KERN and the prologue share, to stand where KERN is tested."""
         label = region.units[region.kept[0]].label
         assert label is not None
-        tail: list[Block] = [Label(label), Text(self._tail_text(region), (), True)]
+        above = self._label_comments(region)
+        tail: list[Block] = [Label(label, above), Text(self._tail_text(region), (), True)]
         if not ends_flow(self.file, region.handler, region.units[region.kept[-1]]):
             tail.append(Text("return;"))
         return tuple(tail)
+
+    def _label_comments(self, region: Region) -> tuple[str, ...]:
+        """The comments above the first label that stays.
+
+        Where it has none, those of a label before it that goes: `bad_area:`
+        above `bad_area_nosemaphore:`, with nothing but the unlock between them.
+        """
+        source, units = region.handler.tree.source, region.units
+        if not region.kept or units[region.kept[0]].kind is not StatementKind.LABEL:
+            return ()
+        for i in range(region.kept[0], region.start - 1, -1):
+            unit = units[i]
+            if unit.kind is StatementKind.LABEL and unit.leading_comments:
+                # As the source has it, at the margin or not.
+                return tuple(
+                    source.text[_line(source.text, c.start) : c.end] for c in unit.leading_comments
+                )
+            call = self.file.call_of(region.handler.tree, unit)
+            unlocks = call is not None and self.file.role(call.name) in _UNLOCKS
+            if not unlocks and unit.kind is not StatementKind.LABEL:
+                break
+        return ()
 
     def _short_tail(self, region: Region, cases: Cases) -> bool:
         """Whether the whole tail is one label with a few lines that KERN goes to."""
@@ -380,6 +405,8 @@ class _Conversion:
         if above and above != "{":
             lines = ["", *lines]
         new = "\n".join(lines) + "\n" + ("\n" if runs else "")
+        if runs and not region.units[runs[0][0]].leading_comments:
+            new += "".join(f"{c}\n" for c in self._label_comments(region))
         edits.append(Edit(Span(start, stop), new))
         for i, (_, last) in enumerate(runs):
             after = tree.line_span(region.units[last].span).end

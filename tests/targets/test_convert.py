@@ -393,7 +393,7 @@ LINES = {
     "csky/mm/fault.c": (110, 32),
     "hexagon/mm/vm_fault.c": (65, 24),
     "loongarch/mm/fault.c": (80, 23),
-    "nios2/mm/fault.c": (82, 25),
+    "nios2/mm/fault.c": (82, 29),
     "riscv/mm/fault.c": (135, 35),
     "sh/mm/fault.c": (150, 34),
     "sparc/mm/fault_32.c": (80, 26),
@@ -437,7 +437,7 @@ def test_handlers_of_6_1_are_refused_with_a_reason(path: str, kernel_61: Path) -
     assert re.search(r"\w+ \w+", result.reason)
 
 
-@pytest.mark.parametrize("path", sorted(LINES))
+@pytest.mark.parametrize("path", sorted([*LINES, "s390/mm/fault.c"]))
 def test_handlers_of_6_12_convert(path: str, kernel_612: Path) -> None:
     unit = real(kernel_612, f"arch/{path}")
     result = convert_handler(unit, handler_of(unit), read_mm_api(kernel_612))

@@ -33,3 +33,23 @@ def test_a_shape_converts_as_it_did(name: str, update_goldens: bool) -> None:
     if update_goldens:
         golden.write_text(text, "utf-8")
     assert text == golden.read_text("utf-8")
+
+
+@pytest.mark.parametrize("arch", ["riscv", "s390"])
+def test_a_handler_with_a_fast_path_gives_it_to_the_helper(arch: str, kernel_612: Path) -> None:
+    request = open_request(kernel_612, (arch,), {}, 1)
+    (product,) = (p for f in request.source.files for p in converted(request, f, ACCEPTED))
+    assert product.verdict == "EXPLAINED"
+    assert product.after is not None
+    assert "lock_vma_under_rcu" in product.before
+    assert "lock_vma_under_rcu" not in product.after
+
+
+def test_what_mends_a_double_unlock_wants_to_be_asked_for(kernel_61: Path) -> None:
+    request = open_request(kernel_61, ("sh",), {}, 1)
+    (file,) = request.source.files
+    (kept,) = converted(request, file, ACCEPTED)
+    assert (kept.verdict, kept.wanted, kept.after) == ("DIFFERS", ("lock-balance",), None)
+    (asked,) = converted(request, file, ACCEPTED | {"lock-balance"})
+    assert asked.verdict == "EXPLAINED"
+    assert asked.after is not None

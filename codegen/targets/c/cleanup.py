@@ -218,7 +218,8 @@ def add_include(source: SourceText) -> SourceText:
     if not outer:
         first = next((d for d in tree.directives if d.kind == "include"), None)
         at = first.span.start if first is not None else _after_head(source)
-        return SourceText(source.path, apply_edits(source, [Edit(Span(at, at), wanted + "\n")]))
+        new = f"{wanted}\n" if first is not None else f"{wanted}\n\n"
+        return SourceText(source.path, apply_edits(source, [Edit(Span(at, at), new)]))
     names = [name for _, name in outer]
     place = outer[-1][0]
     if names == sorted(names):
@@ -237,12 +238,14 @@ def _conditional(tree: SyntaxTree, span: Span) -> bool:
 
 
 def _after_head(source: SourceText) -> int:
-    """Behind the comments that a file begins with."""
+    """Behind the comments that a file begins with; one right above code belongs to the code."""
     tree = parse(source)
     end = 0
     for comment in tree.comments:
-        if source.text[end : comment.start].strip():
+        newline = source.text.find("\n", comment.end) + 1
+        if source.text[end : comment.start].strip() or not newline:
             break
-        end = comment.end
-    newline = source.text.find("\n", end)
-    return newline + 1 if newline >= 0 else len(source.text)
+        if not source.text.startswith(("\n", "//", "/*", "#"), newline):
+            break
+        end = newline
+    return end + 1 if source.text.startswith("\n", end) else end

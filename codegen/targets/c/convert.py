@@ -273,7 +273,7 @@ class _Conversion:
         args = ", ".join((decode.address, decode.flags, decode.mask, decode.regs))
         call = f"{result} = {HELPER_FUNCTION}({args});"
         above: list[Block] = [*decode.blocks]
-        if any(not isinstance(b, Text) for b in above):
+        if any(not isinstance(b, Text) for b in above) and not isinstance(above[-1], Blank):
             above.append(Blank())
         moved = self._short_tail(region, cases)
         ways = Ways(result, None if moved else self._falls_to(region), not region.kept or moved)

@@ -170,7 +170,7 @@ def atoms(run: Replay, steps: tuple[Step, ...]) -> Atoms:
 
 
 def early(a: Replay, b: Replay) -> Atoms:
-    """What `a` does between its lookup and its first fault, where `b` does the same before it locks.
+    """What `a` does between lookup and first fault, where `b` does the same before it locks.
 
     Nothing, unless both do the same, in the same order, up to that fault.
     """

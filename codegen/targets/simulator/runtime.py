@@ -15,9 +15,14 @@ import re
 import sys
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
 
 # ---- values ------------------------------------------------------------------
+
+
+# How many places are remembered from run to run.
+_KEPT = 1 << 12
 
 
 class Word(int):
@@ -28,20 +33,17 @@ class Word(int):
     "text" for a string's; "symbol" for a value that was read, "call" for one
     that a call gave, "constant" for a named number. `root` is the object that
     an address is in and `origin` its kind; `scope` tells the variables of two
-    calls apart, `is_pointer` marks a value that C takes for a pointer.
+    calls apart, `is_pointer` marks a value that C takes for a pointer,
+    `is_address` one that prints by its name and not as a number.
     """
 
     name: str
-    kind: str
     root: str
-    origin: str
-    scope: str
-    is_pointer: bool
-
-    @property
-    def is_address(self) -> bool:
-        """Whether it prints by its name and not as a number."""
-        return self.kind in ("object", "place", "local", "text")
+    kind = "symbol"
+    origin = "symbol"
+    scope = ""
+    is_pointer = False
+    is_address = False
 
 
 def word(
@@ -51,7 +53,7 @@ def word(
     new = Word(number)
     new.name, new.kind, new.scope = name, kind, scope
     new.root, new.origin = root or name + scope, origin or kind
-    new.is_pointer = False
+    new.is_address = kind in ("object", "place", "local", "text")
     return new
 
 
@@ -73,6 +75,7 @@ def address_of(name: str) -> int:
     return 0xFFFF_8000_0000_0000 + (zlib.crc32(name.encode()) << 8)
 
 
+@lru_cache(maxsize=_KEPT)
 def text(literal: str) -> int:
     """The address of a literal that C spells like this."""
     return word(address_of(literal), literal, "text")
@@ -184,8 +187,7 @@ def remainder(x: int, y: int) -> int:
 Arg = int | str
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """One observable step; an argument that is an address is given by its name."""
 
     kind: str
@@ -199,8 +201,7 @@ class Event:
         return f"{self.line.file}:{self.line}" if isinstance(self.line, Line) else f"{self.line}"
 
 
-@dataclass(frozen=True)
-class Trace:
+class Trace(NamedTuple):
     """What a run did.
 
     `end` is "return", "never" after a call that does not come back, or
@@ -239,30 +240,79 @@ class ScenarioError(Exception):
 _ORDINAL = re.compile(r"[#@]\d+")
 _SIGNAL_CODE = re.compile(r"(SEGV|BUS|ILL|FPE|TRAP)_")
 _SIGNAL_NUMBER = re.compile(r"SIG[A-Z0-9]+\Z")
+_KEPT_FIELD = re.compile(r"(?:->|\.)(?:mm|active_mm)\Z")
+_LASTING_FIELD = re.compile(r"(?:->|\.)(?:mm|active_mm|vm_mm)\Z")
 _MOST_TURNS = 1000
 
 
-@dataclass
+@lru_cache(maxsize=_KEPT)
+def object_at(name: str) -> Word:
+    """The address of an object: the same in every run."""
+    return word(address_of(name), name, "object")
+
+
+@lru_cache(maxsize=_KEPT)
+def local_at(name: str, number: int) -> Word:
+    """The address of a variable of the call that has this number."""
+    return word(address_of(f"&{name}"), f"&{name}", "local", scope=f" {number}")
+
+
+@lru_cache(maxsize=_KEPT)
+def field_at(base: str, kind: str, root: str, origin: str, scope: str, path: str) -> Word:
+    """The address `&base->path`, of a Word by its parts."""
+    place = word(0, base, kind, root, origin, scope)
+    for part in path.split("."):
+        place = _inside(place, f".{part}", f"->{part}")
+    return place
+
+
+def _inside(base: Word, of_place: str, of_pointer: str) -> Word:
+    """`of_place` follows the name of an object, `of_pointer` that of a pointer to it."""
+    if base.is_address and base.name.startswith("&"):
+        name = base.name + of_place
+    else:
+        name = f"&{base.name}{of_pointer}"
+    return word(address_of(name), name, "place", base.root, base.origin, base.scope)
+
+
+def _nameless(base: int) -> Word:
+    """A number that is used as a pointer, by a name that says so."""
+    number = f"{u64(base):#x}"
+    return word(base, number, "number", number)
+
+
 class World:
     """The mm, the memory and the rest of the kernel, as one scenario has them."""
 
-    scenario: Mapping[str, int]
-    events: list[Event] = field(default_factory=list)
-    memory: dict[str, int] = field(default_factory=dict)
-    places: dict[str, Word] = field(default_factory=dict)
-    versions: dict[str, int] = field(default_factory=dict)
-    acquired: int = 0
-    faults: int = 0
-    lock_depth: int = 0
-    vma_locked: bool = False
-    epoch: int = 0
-    scopes: int = 0
-    turns: int = 0
+    __slots__ = (
+        "acquired",
+        "epoch",
+        "events",
+        "faults",
+        "lock_depth",
+        "memory",
+        "places",
+        "scenario",
+        "scopes",
+        "turns",
+        "versions",
+        "vma_locked",
+    )
+
+    def __init__(self, scenario: Mapping[str, int]) -> None:
+        self.scenario = scenario
+        self.events: list[Event] = []
+        self.memory: dict[str, int] = {}
+        self.places: dict[str, Word] = {}
+        self.versions: dict[str, int] = {}
+        self.acquired = self.faults = self.epoch = 0
+        self.lock_depth = self.scopes = self.turns = 0
+        self.vma_locked = False
 
     def event(self, kind: str, name: str, args: tuple[int, ...], line: int) -> None:
         """Notes one step; numbers stay numbers, addresses become names."""
-        shown = tuple(a.name if isinstance(a, Word) and a.is_address else a for a in args)
-        self.events.append(Event(kind, name, shown, line))
+        shown = [a.name if isinstance(a, Word) and a.is_address else a for a in args]
+        self.events.append(Event(kind, name, tuple(shown), line))
 
     def turn(self) -> None:
         """Counts the turns of the loops, to know a handler that never ends."""
@@ -275,31 +325,37 @@ class World:
     @property
     def current(self) -> int:
         """The task that runs."""
-        return self.object("current")
+        return object_at("current")
 
     def __getitem__(self, name: str) -> int:
         """The value of a variable or of a header's macro."""
-        return self.load(self.object(f"&{name}"))
+        written = self.memory.get(f"&{name}")
+        return self.symbol(name) if written is None else written
 
     def object(self, name: str) -> int:
         """The address of something that is there: `regs`, `current`, `&init_mm`."""
-        return word(address_of(name), name, "object")
+        return object_at(name)
+
+    def number(self, name: str) -> int:
+        """The number that the scenario gives to a name."""
+        return self.scenario.get(name, 0) & 0xFFFF_FFFF_FFFF_FFFF
 
     def symbol(self, name: str) -> int:
         """What the scenario says of a name."""
-        return word(u64(self.scenario.get(name, 0)), name, "symbol")
+        new = Word(self.scenario.get(name, 0) & 0xFFFF_FFFF_FFFF_FFFF)
+        new.name = new.root = name
+        return new
 
     def local(self, name: str) -> int:
         """The address of a new variable of the function at hand."""
         self.scopes += 1
-        return word(address_of(f"&{name}"), f"&{name}", "local", scope=f" {self.scopes}")
+        return local_at(name, self.scopes)
 
     def field(self, base: int, name: str) -> int:
         """The address `&base->name`; `name` may have dots."""
-        place = base
-        for part in name.split("."):
-            place = self._inside(place, f".{part}", f"->{part}")
-        return place
+        if not isinstance(base, Word) or base.kind == "constant":
+            base = _nameless(base)
+        return field_at(base.name, base.kind, base.root, base.origin, base.scope, name)
 
     def index(self, base: int, index: int) -> int:
         """The address `&base[index]`."""
@@ -307,18 +363,9 @@ class World:
         if number > 0xFFFF_FFFF_FFFF_F000:
             number -= 0x1_0000_0000_0000_0000
         shown = f"[{number}]" if number < 10 else f"[{number:#x}]"
-        return self._inside(base, shown, shown)
-
-    def _inside(self, base: int, of_place: str, of_pointer: str) -> Word:
-        """`of_place` follows the name of an object, `of_pointer` that of a pointer to it."""
         if not isinstance(base, Word) or base.kind == "constant":
-            name = f"&{u64(base):#x}{of_pointer}"
-            return word(address_of(name), name, "place", f"{u64(base):#x}", "number")
-        if base.is_address and base.name.startswith("&"):
-            name = base.name + of_place
-        else:
-            name = f"&{base.name}{of_pointer}"
-        return word(address_of(name), name, "place", base.root, base.origin, base.scope)
+            base = _nameless(base)
+        return _inside(base, shown, shown)
 
     def get(self, base: int, name: str) -> int:
         """`base->name`."""
@@ -326,21 +373,19 @@ class World:
 
     def load(self, place: int) -> int:
         """What is at an address; what nobody wrote there is the scenario's."""
-        written = self.memory.get(_key(place))
+        written = self.memory.get(_key(place)) if self.memory else None
         return self._initial(place) if written is None else written
 
     def _initial(self, place: int) -> int:
-        if not isinstance(place, Word):
-            return self.symbol(f"*{u64(place):#x}")
         name = _place_text(place)
+        if not isinstance(place, Word) or place.kind == "object":
+            return self.symbol(name)
         if place.kind == "local":
             return self.symbol(f"uninitialized {name}")
-        if place.kind == "object":
-            return self.symbol(name)
-        version = self.versions.get(place.root, 0)
-        if re.search(r"(->|\.)(mm|active_mm|vm_mm)\Z", name):
-            version = 0
-        return self.symbol(f"{name}@{version}" if version else name)
+        version = self.versions.get(place.root, 0) if self.versions else 0
+        if version and not _LASTING_FIELD.search(name):
+            name = f"{name}@{version}"
+        return self.symbol(name)
 
     def set(self, base: int, name: str, value: int, line: int) -> None:
         """`base->name = value`."""
@@ -376,22 +421,27 @@ class World:
                 continue
             self.versions[arg.root] = self.versions.get(arg.root, 0) + 1
             for key in [k for k, p in self.places.items() if p.root == arg.root != k]:
-                if not re.search(r"(->|\.)(mm|active_mm)\Z", key):
+                if not _KEPT_FIELD.search(key):
                     del self.memory[key], self.places[key]
 
     # -- calls --
 
     def pure(self, name: str, *args: int) -> int:
         """A call that only reads: the same value for the same arguments."""
-        version = max(
-            (self.versions.get(a.root, 0) for a in args if isinstance(a, Word)), default=0
-        )
+        version = 0
+        if self.versions:
+            roots = [a.root for a in args if isinstance(a, Word)]
+            version = max([self.versions.get(root, 0) for root in roots], default=0)
         return self.answer(f"{name}@{version}" if version else name, args)
 
     def answer(self, name: str, args: tuple[int, ...]) -> int:
         """What the scenario says of a call."""
-        called = f"{name}({', '.join(map(_shown, args))})"
-        return word(u64(self.scenario.get(called, 0)), called, "call")
+        shown = [a.name if isinstance(a, Word) and a.is_address else hex(a) for a in args]
+        called = f"{name}({', '.join(shown)})"
+        new = Word(self.scenario.get(called, 0) & 0xFFFF_FFFF_FFFF_FFFF)
+        new.name = new.root = called
+        new.kind = new.origin = "call"
+        return new
 
     def result(self, name: str, *args: int) -> int:
         """What a call with an effect gives; it depends on what happened before."""
@@ -505,16 +555,16 @@ class World:
 
     def user_mode(self) -> bool:
         """Whether the fault comes from user mode."""
-        return self.symbol("user_mode(regs)") != 0
+        return self.number("user_mode(regs)") != 0
 
     def signal_pending(self) -> int:
         """Whether a signal is pending since the last fault; a fatal one is."""
         name = f"signal_pending#{self.faults}"
-        return boolean(self.symbol(name) or self.fatal_signal_pending())
+        return boolean(self.number(name) or self.fatal_signal_pending())
 
     def fatal_signal_pending(self) -> int:
         """Whether a fatal signal is pending since the last fault."""
-        return boolean(self.symbol(f"fatal_signal_pending#{self.faults}"))
+        return boolean(self.number(f"fatal_signal_pending#{self.faults}"))
 
     def _acquire(self, line: int) -> None:
         self.acquired += 1
@@ -527,7 +577,7 @@ class World:
 
     def trylock(self, line: int) -> int:
         """Takes the mmap lock if nobody else has it."""
-        if self.symbol(f"mmap_lock_contended#{self.acquired + 1}"):
+        if self.number(f"mmap_lock_contended#{self.acquired + 1}"):
             self.event("lock-wait", "mmap_lock", (), line)
             return 0
         self._acquire(line)
@@ -535,7 +585,7 @@ class World:
 
     def lock_killable(self, line: int) -> int:
         """Takes the mmap lock, or gives -EINTR if the task is killed meanwhile."""
-        if self.symbol(f"killed_in_lock_wait#{self.acquired + 1}"):
+        if self.number(f"killed_in_lock_wait#{self.acquired + 1}"):
             return -4
         self._acquire(line)
         return 0
@@ -547,7 +597,7 @@ class World:
 
     def lock_vma(self, name: str, line: int) -> int:
         """Finds a VMA that covers the address and takes its own lock, or gives NULL."""
-        if not self.symbol(f"vma_read_locked#{self.acquired + 1}"):
+        if not self.number(f"vma_read_locked#{self.acquired + 1}"):
             return 0
         self.acquired += 1
         self.vma_locked = True
@@ -565,15 +615,15 @@ class World:
     def lock_and_find_vma(self, regs: int, line: int) -> int:
         """Takes the mmap lock and finds a VMA that covers the address, or gives NULL, unlocked."""
         ordinal = self.acquired + 1
-        if self.symbol(f"mmap_lock_contended#{ordinal}"):
+        if self.number(f"mmap_lock_contended#{ordinal}"):
             pointer = self.answer("instruction_pointer", (regs,))
             entry = self.answer("search_exception_tables", (pointer,))
             may_wait = self.user_mode() or entry
-            if not may_wait or self.symbol(f"killed_in_lock_wait#{ordinal}"):
+            if not may_wait or self.number(f"killed_in_lock_wait#{ordinal}"):
                 self.acquired += 1
                 self.event("lock-wait", "mmap_lock", (), line)
                 return 0
-        if not self.symbol(f"vma_found#{ordinal}"):
+        if not self.number(f"vma_found#{ordinal}"):
             self.acquired += 1
             return 0
         self._acquire(line)
@@ -581,17 +631,17 @@ class World:
 
     def find_vma(self) -> int:
         """The first VMA that ends above the address, or NULL."""
-        return self._vma() if self.symbol(f"vma_found#{self.acquired}") else 0
+        return self._vma() if self.number(f"vma_found#{self.acquired}") else 0
 
     def find_vma_prev(self, before: int) -> int:
         """The same; the VMA below it is written to `before`."""
-        found = self.symbol(f"vma_before_found#{self.acquired}")
+        found = self.number(f"vma_before_found#{self.acquired}")
         self.assign(before, self.object(f"vma_before#{self.acquired}") if found else 0)
         return self.find_vma()
 
     def expand_stack(self, name: str, target: int, line: int) -> int:
         """Grows the stack: given a VMA 0 or -ENOMEM; given the mm a VMA, or NULL, unlocked."""
-        grown = self.symbol(f"stack_grown#{self.acquired}")
+        grown = self.number(f"stack_grown#{self.acquired}")
         by_vma = isinstance(target, Word) and target.name.startswith("vma")
         if by_vma or name != "expand_stack":
             return 0 if grown else -12
@@ -605,7 +655,7 @@ class World:
         self.faults += 1
         self.epoch += 1
         self.event("handle_mm_fault", name, (address, flags), line)
-        answer = u32(self.symbol(f"handle_mm_fault#{self.faults}"))
+        answer = u32(self.number(f"handle_mm_fault#{self.faults}"))
         self._check_fault(answer, flags)
         retry, completed = answer & FAULT["VM_FAULT_RETRY"], answer & FAULT["VM_FAULT_COMPLETED"]
         if completed or (retry and not flags & FAULT["FAULT_FLAG_RETRY_NOWAIT"]):
@@ -618,7 +668,7 @@ class World:
     def _check_fault(self, answer: int, flags: int) -> None:
         """One outcome at a time, and RETRY only where it is allowed."""
         name = f"handle_mm_fault#{self.faults}"
-        outcomes = [n for n in OUTCOMES if answer & FAULT[n]]
+        outcomes = [outcome for outcome, bits in OUTCOMES if answer & bits]
         if len(outcomes) > 1:
             raise ScenarioError(f"{name} is both {outcomes[0]} and {outcomes[1]}")
         if outcomes == ["VM_FAULT_RETRY"] and not flags & FAULT["FAULT_FLAG_ALLOW_RETRY"]:
@@ -641,11 +691,6 @@ def _place_text(place: int) -> str:
     if place.is_address and place.name.startswith("&"):
         return place.name[1:]
     return f"*{place.name}"
-
-
-def _shown(arg: int) -> str:
-    """An argument in the name of a call."""
-    return arg.name if isinstance(arg, Word) and arg.is_address else f"{arg:#x}"
 
 
 def _signal_shape(args: tuple[int, ...]) -> tuple[int, ...] | None:
@@ -679,7 +724,7 @@ FAULT = {
     "FAULT_FLAG_ALLOW_RETRY": 0x4,
     "FAULT_FLAG_RETRY_NOWAIT": 0x8,
 }
-OUTCOMES = [n for n in FAULT if n.startswith("VM_FAULT_")]
+OUTCOMES = [(n, bits) for n, bits in FAULT.items() if n.startswith("VM_FAULT_")]
 
 
 # ---- the command line ------------------------------------------------------------

@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from hashlib import blake2b
 from time import perf_counter
 from typing import Any
 
@@ -152,9 +153,9 @@ class Draws:
         bits = (bits ^ (bits >> 30)) * 0xBF58_476D_1CE4_E5B9 & _MASK
         bits = (bits ^ (bits >> 27)) * 0x94D0_49BB_1331_11EB & _MASK
         bits ^= bits >> 31
+        if kind is Kind.WORD:
+            return self._word(bits)
         match kind:
-            case Kind.WORD:
-                return self._word(bits)
             case Kind.BOOL:
                 return bits & 1
             case Kind.LIKELY:
@@ -211,17 +212,17 @@ class Draws:
         return self.kinds.get(word, Kind.WORD)
 
     def _word(self, bits: int) -> int:
-        rest = bits >> 6
+        rest, way = bits >> 6, bits & 15
+        if way < 3:
+            return rest & 7
+        if way < 5:
+            return 1 << rest % 34
+        if way in (6, 7):
+            return ADDRESSES[rest % len(ADDRESSES)]
         pool = self.pool
-        match bits & 15:
-            case 0 | 1 | 2:
-                return rest & 7
-            case 3 | 4:
-                return 1 << rest % 34
+        match way:
             case 5:
                 return pool[rest % len(pool)]
-            case 6 | 7:
-                return ADDRESSES[rest % len(ADDRESSES)]
             case 8:
                 return _MASK
             case 9:
@@ -289,7 +290,10 @@ class Drawn(dict[str, int]):
 
     def get(self, name: str, default: Any = 0) -> Any:  # noqa: ARG002
         """The number of any name at all."""
-        return self[name]
+        if name in self:
+            return self[name]
+        value = self[name] = self.draws.value(self.seed, name)
+        return value
 
 
 def draws_for(
@@ -446,12 +450,14 @@ def compare_runs(
     first: int,
     count: int,
     batch: int = 1000,
+    seen: set[int] | None = None,
 ) -> Agreement:
     """Runs both sides on `count` scenarios from the seed `first` on.
 
     `run_many` is the bench's, `simulate` the simulator's, which raises
     `impossible` for a scenario that the kernel cannot be in. The seconds are
-    what each side took, the normal form included.
+    what each side took, the normal form included. `seen` is given a number for
+    each trace, so that one can tell how many different ones there were.
     """
     native = simulator = 0.0
     skipped = 0
@@ -466,6 +472,8 @@ def compare_runs(
             if text.rpartition("\n")[2] in NO_ANSWER:
                 skipped += 1
                 continue
+            if seen is not None:
+                seen.add(int.from_bytes(blake2b(text.encode(), digest_size=8).digest()))
             got = _simulated(simulate, impossible, normaliser, seed)
             if got != text:
                 differing.append(Disagreement(seed, got, text))

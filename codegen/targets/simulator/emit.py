@@ -83,7 +83,7 @@ class _Module:
         self.constants: set[str] = set()
         self.files: dict[str, str] = {}
         runtime = _runtime_names()
-        taken = set(runtime) | set(dir(builtins)) | {"simulate", "w", "CONSTANTS"}
+        taken = set(runtime) | set(dir(builtins)) | {"simulate", "simulate_many", "w", "CONSTANTS"}
         self.names: dict[str, str] = {}
         for function in self.functions:
             name = function.name
@@ -134,7 +134,7 @@ class _Module:
             functions=functions,
             start=start,
         )
-        roots = {"simulate", "CONSTANTS", *self.names.values()}
+        roots = {"simulate", "simulate_many", "CONSTANTS", *self.names.values()}
         pruned = prune(text, {*roots, *(n for n, _ in self._constants())})
         return _spaced(pruned)
 

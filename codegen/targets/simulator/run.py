@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -40,6 +40,11 @@ class Simulator:
             return self._module.simulate(scenario)
         except self._module.ScenarioError as error:
             raise ImpossibleScenario(str(error)) from error
+
+    def run_many(self, scenarios: Iterable[Mapping[str, int]]) -> Iterator[Any]:
+        """The traces, in order; None for a scenario that the kernel cannot be in."""
+        traces: Iterator[Any] = self._module.simulate_many(scenarios)
+        return traces
 
     def table(self, trace: Any) -> str:
         """The trace as the table that the module itself prints."""
@@ -83,11 +88,16 @@ def trace_table(text: str, trace: Any) -> str:
 
 
 def trace_json(trace: Any) -> dict[str, Any]:
-    """The trace as JSON: events as interface.md has them, then how it ended."""
-    events = [
-        {"kind": e.kind, "name": e.name, "args": [_json(a) for a in e.args], "line": int(e.line)}
-        for e in trace.events
-    ]
+    """The trace as JSON: events as interface.md has them, then how it ended.
+
+    An event that is in another file than the handler's (the helper's) says so: `"file"`.
+    """
+    events = []
+    for e in trace.events:
+        args = [_json(a) for a in e.args]
+        events.append({"kind": e.kind, "name": e.name, "args": args, "line": int(e.line)})
+        if (file := getattr(e.line, "file", None)) is not None:
+            events[-1]["file"] = file
     value = None if trace.value is None else _json(trace.value)
     return {"events": events, "end": trace.end, "value": value, "lock": trace.lock}
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import sys
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -672,7 +672,8 @@ class World:
         if len(outcomes) > 1:
             raise ScenarioError(f"{name} is both {outcomes[0]} and {outcomes[1]}")
         if outcomes == ["VM_FAULT_RETRY"] and not flags & FAULT["FAULT_FLAG_ALLOW_RETRY"]:
-            raise ScenarioError(f"{name} is VM_FAULT_RETRY, but the flags do not allow that")
+            reason = f"the flags, {flags:#x}, are without FAULT_FLAG_ALLOW_RETRY"
+            raise ScenarioError(f"{name} is VM_FAULT_RETRY, but {reason}")
 
     def trace(self, end: str, value: int | None) -> Trace:
         """What has happened, now that the run is over."""
@@ -727,13 +728,41 @@ FAULT = {
 OUTCOMES = [(n, bits) for n, bits in FAULT.items() if n.startswith("VM_FAULT_")]
 
 
+def traces_of(
+    simulate: Callable[[Mapping[str, int]], Trace], scenarios: Iterable[Mapping[str, int]]
+) -> Iterator[Trace | None]:
+    """The trace of each scenario; None for one that the kernel cannot be in."""
+    for scenario in scenarios:
+        try:
+            yield simulate(scenario)
+        except ScenarioError:
+            yield None
+
+
 # ---- the command line ------------------------------------------------------------
+
+
+class Asked(dict[str, int]):
+    """A scenario that remembers which of its names a run asked for."""
+
+    def __init__(self, scenario: Mapping[str, int]) -> None:
+        super().__init__(scenario)
+        self.asked: set[str] = set()
+
+    def get(self, name: str, default: int = 0) -> int:  # type: ignore[override]
+        """The number of a name."""
+        self.asked.add(name)
+        return super().get(name, default)
+
+    def unused(self) -> list[str]:
+        """The names that were given and never asked for."""
+        return [name for name in self if name not in self.asked]
 
 
 def parse_scenario(words: list[str], constants: Mapping[str, int]) -> dict[str, int]:
     """NAME=VALUE arguments; a value is a number, a constant's name, or several with `|`.
 
-    Raises ScenarioError for anything else.
+    Raises ScenarioError for anything else, and for a world that cannot be.
     """
     scenario: dict[str, int] = {}
     for word in words:
@@ -746,8 +775,40 @@ def parse_scenario(words: list[str], constants: Mapping[str, int]) -> dict[str, 
                 number |= constants[part] if part in constants else int(part, 0)
             except ValueError:
                 raise ScenarioError(f"{word}: {part!r} is neither a number nor known") from None
-        scenario[name] = number
+        if not -(1 << 63) <= number < 1 << 64:
+            raise ScenarioError(f"{word}: does not fit in 64 bits")
+        if scenario.setdefault(name, number) != number:
+            raise ScenarioError(f"{name} is given twice: {scenario[name]:#x} and {number:#x}")
+    check_scenario(scenario)
     return scenario
+
+
+def check_scenario(scenario: Mapping[str, int]) -> None:
+    """Raises ScenarioError for numbers that contradict each other or the mm."""
+    for name, number in scenario.items():
+        world = _WORLD_NAME.fullmatch(name)
+        if _VM_FLAGS.fullmatch(name) and number == 0:
+            raise ScenarioError(f"{name} is 0, but a mapping has at least its VM_MAY* bits")
+        if world is None and name != "user_mode(regs)":
+            continue
+        if world is not None and world[2] == "0":
+            raise ScenarioError(f"{name}: locks and faults are counted from 1")
+        if name.startswith("handle_mm_fault#"):
+            outcomes = [outcome for outcome, bits in OUTCOMES if number & bits]
+            if len(outcomes) > 1:
+                raise ScenarioError(f"{name} is both {outcomes[0]} and {outcomes[1]}")
+        elif number not in (0, 1):
+            raise ScenarioError(f"{name} is {number:#x}, but it can only be 0 or 1")
+        pending = name.removeprefix("fatal_")
+        if number and pending != name and scenario.get(pending) == 0:
+            raise ScenarioError(f"{name} is 1 and {pending} is 0, but a fatal signal is a signal")
+
+
+_VM_FLAGS = re.compile(r"vma(?:_before)?#\d+->vm_flags")
+_WORLD_NAME = re.compile(
+    r"(handle_mm_fault|(?:fatal_)?signal_pending|vma_found|vma_before_found|vma_read_locked"
+    r"|stack_grown|mmap_lock_contended|killed_in_lock_wait)#(\d+)"
+)
 
 
 def trace_table(trace: Trace) -> str:
@@ -785,12 +846,15 @@ def _locks(trace: Trace) -> str:
 
 
 def run_command_line(
-    words: list[str], constants: Mapping[str, int], simulate: Callable[[dict[str, int]], Trace]
+    words: list[str], constants: Mapping[str, int], simulate: Callable[[Mapping[str, int]], Trace]
 ) -> int:
     """Runs the scenario that NAME=VALUE arguments give, prints its trace, gives the exit code."""
     try:
-        print(trace_table(simulate(parse_scenario(words, constants))), end="")
+        scenario = Asked(parse_scenario(words, constants))
+        print(trace_table(simulate(scenario)), end="")
     except ScenarioError as error:
         print(error, file=sys.stderr)
         return 2
+    for name in scenario.unused():
+        print(f"note: the run did not ask for {name}", file=sys.stderr)
     return 0

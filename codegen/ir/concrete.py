@@ -34,6 +34,7 @@ from codegen.ir.terms import (
 from codegen.ir.trace import End, Event, EventKind, Path
 
 _ORDINAL = re.compile(r"[#@]\d+")
+_LONG = (1 << 64) - 1
 _MOST_ROUNDS = 12
 _MOST_TRIES = 8
 
@@ -118,7 +119,11 @@ class Evaluator:
                 return Value(term.value)
             case "sym" | "call":
                 name = self.name(term)
-                return Value(self.scenario.get(name, 0) & ((1 << term.bits) - 1), name)
+                number = self.scenario.get(name, 0)
+                if term.bits == 1:
+                    # A bool is true for any number but 0.
+                    return Value(int(number & _LONG != 0), name)
+                return Value(number & ((1 << term.bits) - 1), name)
             case "object" | "text":
                 return _address(str(term.payload))
             case "field" | "index" | "local":

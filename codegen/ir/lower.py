@@ -13,6 +13,7 @@ has an effect, so it becomes an instruction and `&&` becomes a branch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -53,6 +54,7 @@ from codegen.ir.vocabulary import Role, Vocabulary
 
 _COMPARISONS = frozenset({"==", "!=", "<", ">", "<=", ">="})
 _LOGICAL = frozenset({"&&", "||"})
+_MOST_ELEMENTS = 64
 
 
 def lower(
@@ -282,7 +284,7 @@ class _Lowering:
             case c_ast.TypeDecl() | c_ast.Typename() | c_ast.Decl():
                 return self._type(node.type)
             case c_ast.PtrDecl():
-                return replace(types.POINTER, step=self._step(node.type))
+                return self._pointer(node.type)
             case c_ast.FuncDecl():
                 return types.POINTER
             case c_ast.ArrayDecl() | c_ast.Struct() | c_ast.Union():
@@ -294,13 +296,17 @@ class _Lowering:
             case _:
                 return types.UNKNOWN_VALUE
 
-    def _step(self, node: Any) -> int:
-        """The size of what a pointer points to; 1 for what nobody knows."""
+    def _pointer(self, node: Any) -> CType:
+        """A pointer to what a declarator spells."""
         while isinstance(node, (c_ast.TypeDecl, c_ast.Typename)):
             node = node.type
-        if isinstance(node, (c_ast.Struct, c_ast.Union, c_ast.FuncDecl, c_ast.ArrayDecl)):
-            return 1
-        return max(self._type(node).bits // 8, 1)
+        if isinstance(node, (c_ast.Struct, c_ast.Union)):
+            return replace(types.POINTER, step=0)
+        if isinstance(node, (c_ast.FuncDecl, c_ast.ArrayDecl)):
+            return types.POINTER
+        to = self._type(node)
+        known = to.known and not to.record and to.bits
+        return replace(types.POINTER, step=max(to.bits // 8, 1), to=to if known else None)
 
     def _named_type(self, names: list[str]) -> CType:
         if len(names) == 1 and names[0] in self.vocabulary.typenames:
@@ -358,11 +364,10 @@ class _Lowering:
                 self._leave(self.continues)
             case c_ast.Return():
                 span = self._statement_span(node)
-                value = None if node.expr is None else self._value(node.expr)
-                if value is not None and self.returns.bits:
-                    value = _cast(value, self.returns)
-                elif value is not None:
-                    value = None
+                value: Expr | None = None
+                if node.expr is not None:
+                    value = self._converted(node.expr, self.returns)
+                    value = value if self.returns.bits else None
                 if self.block.terminator is None:
                     self.block.terminator = Return(value, span)
                 self._start(self._new_label())
@@ -398,10 +403,102 @@ class _Lowering:
         local = Local(unique, ctype)
         self.locals.append(local)
         self.scopes[-1][name] = local
-        if node.init is None or isinstance(node.init, c_ast.InitList):
+        if node.init is None:
             return
-        value = self._value(node.init)
-        self._emit(Assign(local, _cast(value, ctype), self._statement_span(node)))
+        span = self._statement_span(node)
+        match node.init:
+            case c_ast.InitList(exprs=items):
+                self._initialise(local, node.type, items or [], span)
+            case c_ast.CompoundLiteral(type=literal, init=c_ast.InitList(exprs=items)):
+                self._initialise(local, literal, items or [], span)
+            case _:
+                self._emit(Assign(local, self._converted(node.init, ctype), span))
+
+    def _initialise(self, local: Local, declared: Any, items: list[Any], span: Span) -> None:
+        """`{ .val = x }`: what is not named is 0, but in a union whose layout nobody knows.
+
+        Raises RefusedError for members that only the header's order names.
+        """
+        while isinstance(declared, (c_ast.TypeDecl, c_ast.Typename)):
+            declared = declared.type
+        if isinstance(declared, c_ast.ArrayDecl):
+            self._initialise_array(local, declared, items, span)
+            return
+        if not local.type.record and not any(isinstance(i, c_ast.NamedInitializer) for i in items):
+            value = self._value(items[0]) if items else Literal(0, types.INT)
+            self._emit(Assign(local, _cast(value, local.type), span))
+            return
+        named = []
+        for item in items:
+            if isinstance(item, c_ast.NamedInitializer):
+                names = [n.name for n in item.name if isinstance(n, c_ast.ID)]
+                if len(names) == len(item.name):
+                    named.append((tuple(names), item.expr))
+                    continue
+            elif isinstance(value := self._value(item), Literal) and not value.value:
+                continue
+            raise self._refuse(
+                f"{local.name} = {{ … }}", "gives members by their order, which a header knows"
+            )
+        given = {names[0] for names, _ in named}
+        if not (isinstance(declared, c_ast.Union) and given):
+            for name in self._members_of(local.name.split(".")[0]):
+                if name not in given:
+                    self._emit(Assign(self._member(local, (name,)), Literal(0, types.INT), span))
+        for path, expr in named:
+            target = self._member(local, path)
+            if isinstance(expr, c_ast.InitList):
+                self._initialise_member(local, path, expr, span)
+            else:
+                self._emit(Assign(target, self._converted(expr, target.type), span))
+
+    def _initialise_member(
+        self, local: Local, names: tuple[str, ...], items: Any, span: Span
+    ) -> None:
+        """`{ .outer = { .inner = x } }`."""
+        for item in items.exprs or ():
+            inner = tuple(n.name for n in item.name) if hasattr(item, "name") else ()
+            if not inner or isinstance(item.expr, c_ast.InitList):
+                raise self._refuse(
+                    f"{local.name} = {{ … }}", "gives members by their order, which a header knows"
+                )
+            target = self._member(local, (*names, *inner))
+            self._emit(Assign(target, self._converted(item.expr, target.type), span))
+
+    def _initialise_array(self, local: Local, declared: Any, items: list[Any], span: Span) -> None:
+        """`{ a, b }`: the elements in order, and 0 for the rest of a short array."""
+        size = len(items)
+        if isinstance(declared.dim, c_ast.Constant) and declared.dim.value.isdigit():
+            size = int(declared.dim.value)
+        if size > _MOST_ELEMENTS or any(
+            isinstance(i, (c_ast.NamedInitializer, c_ast.InitList)) for i in items
+        ):
+            raise self._refuse(f"{local.name}[] = {{ … }}", "is too much of an array")
+        element = self._type(declared.type)
+        base = AddressOf(local, types.POINTER)
+        for number in range(size):
+            value = self._value(items[number]) if number < len(items) else Literal(0, types.INT)
+            target = Index(base, Literal(number, types.INT), element)
+            self._emit(Assign(target, _cast(value, element), span))
+
+    def _member(self, local: Local, names: tuple[str, ...]) -> Field:
+        """`local.a.b`."""
+        place: LValue = local
+        for name in names:
+            ctype = self.vocabulary.fields.get(name, types.UNKNOWN_VALUE)
+            place = Field(AddressOf(place, types.POINTER), name, ctype)
+        assert isinstance(place, Field)
+        return place
+
+    def _members_of(self, name: str) -> list[str]:
+        """The members of a variable that the function's own text names."""
+        tokens = self.function.tokens
+        found = {
+            member.text: None
+            for variable, dot, member in zip(tokens, tokens[1:], tokens[2:], strict=False)
+            if variable.text == name and dot.text == "."
+        }
+        return list(found)
 
     def _if(self, node: Any) -> None:
         then, otherwise, done = self._new_label(), self._new_label(), self._new_label()
@@ -588,7 +685,9 @@ class _Lowering:
                 return self._field(node)
             case c_ast.ArrayRef():
                 base = self._pointer_to(node.name)
-                return Index(base, self._value(node.subscript), types.UNKNOWN_VALUE)
+                return Index(
+                    base, self._value(node.subscript), _pointee(node.name, base, self._type)
+                )
             case c_ast.UnaryOp():
                 return self._unary(node)
             case c_ast.BinaryOp():
@@ -674,7 +773,8 @@ class _Lowering:
                     case _:
                         raise self._refuse("&", "takes the address of a value")
             case "*":
-                return Deref(self._value(node.expr), types.UNKNOWN_VALUE)
+                value = self._value(node.expr)
+                return Deref(value, _pointee(node.expr, value, self._type))
             case "++" | "--" | "p++" | "p--":
                 target = self._lvalue(node.expr)
                 before = self._temporary(target.type)
@@ -708,10 +808,24 @@ class _Lowering:
                 return self._by_branches(node)
             return Binary(node.op, self._value(node.left), self._value(node.right), types.INT)
         left, right = self._value(node.left), self._value(node.right)
+        if node.op == "+" and right.type.pointer and not left.type.pointer:
+            node, left, right = c_ast.BinaryOp("+", node.right, node.left), right, left
         if isinstance(node.left, c_ast.Cast) and left.type.pointer:
             # A cast from one pointer to another is none, but for what `+ 1` means.
             return self._binary(node.op, left, right, self._type(node.left.to_type).step)
         return self._binary(node.op, left, right)
+
+    def _converted(self, node: Any, ctype: CType) -> Expr:
+        """The value of an expression that is assigned to this type.
+
+        `table + i` that becomes a pointer to a record is an element of a table
+        that the text does not declare: `&table[i]`.
+        """
+        if ctype.pointer and ctype.step == 0 and isinstance(node, c_ast.BinaryOp):
+            base = self._value(node.left) if isinstance(node.left, c_ast.ID) else None
+            if node.op == "+" and isinstance(base, Global) and not base.type.known:
+                return _element(AddressOf(base, types.POINTER), self._value(node.right))
+        return _cast(self._value(node), ctype)
 
     def _binary(self, op: str, left: Expr, right: Expr, step: int | None = None) -> Expr:
         if op in _COMPARISONS:
@@ -720,12 +834,14 @@ class _Lowering:
         if op in ("<<", ">>"):
             ctype = types.promote(left.type)
         elif op in ("+", "-") and left.type.pointer:
-            ctype = types.ULONG if op == "-" and right.type.pointer else left.type
+            ctype = left.type
             step = left.type.step if step is None else step
-            if step > 1 and not right.type.pointer:
+            if right.type.pointer:
+                return _distance(left, right, step)
+            if step == 0:
+                return _element(left, right if op == "+" else Unary("-", right, types.LONG))
+            if step > 1:
                 right = Binary("*", _cast(right, types.LONG), Literal(step, types.LONG), types.LONG)
-        elif op == "+" and right.type.pointer:
-            ctype = types.POINTER
         else:
             ctype = types.common(left.type, right.type)
         return Binary(op, left, right, ctype)
@@ -805,9 +921,14 @@ class _Lowering:
             target: LValue = Deref(PureCall(f"&{name}", args, types.POINTER), types.UNKNOWN_VALUE)
         else:
             target = self._lvalue(node.lvalue)
-        value = self._value(node.rvalue)
         if node.op != "=":
-            value = self._binary(node.op[:-1], target, value)
+            value = self._binary(node.op[:-1], target, self._value(node.rvalue))
+        elif isinstance(target, Local) and isinstance(node.rvalue, c_ast.CompoundLiteral):
+            literal = node.rvalue
+            self._initialise(target, literal.type, literal.init.exprs or [], span)
+            return target
+        else:
+            value = self._converted(node.rvalue, target.type)
         if target.type.known or not isinstance(target, (Field, Global, Index, Deref)):
             value = _cast(value, target.type)
         else:
@@ -895,10 +1016,32 @@ def _literal_type(number: int, suffix: str, unsigned_allowed: bool) -> CType:
     return types.ULONG
 
 
+def _pointee(node: Any, pointer: Expr, type_of: Callable[[Any], CType]) -> CType:
+    """What `*node` is; a cast from one pointer to another is none, but for that."""
+    ctype = type_of(node.to_type) if isinstance(node, c_ast.Cast) else pointer.type
+    return ctype.to or types.UNKNOWN_VALUE
+
+
+def _element(base: Expr, index: Expr) -> Expr:
+    """`base + index`, where what base points to has a size that nobody knows."""
+    return AddressOf(Index(base, index, types.UNKNOWN_VALUE), base.type)
+
+
+def _distance(left: Expr, right: Expr, step: int) -> Expr:
+    """`left - right` of two pointers, in elements."""
+    apart = Cast(Binary("-", left, right, types.ULONG), types.LONG)
+    if step == 1:
+        return apart
+    size = Literal(step, types.LONG) if step else Cast(Global("sizeof", types.ULONG), types.LONG)
+    return Binary("/", apart, size, types.LONG)
+
+
 def _joined(a: CType, b: CType) -> CType:
     """The type of `c ? a : b`."""
+    if a.pointer and b.pointer:
+        return a if a.to is not None or a.step != 1 else b
     if a.pointer or b.pointer:
-        return types.POINTER
+        return a if a.pointer else b
     if a.record and b.record:
         return a
     return types.common(a, b)

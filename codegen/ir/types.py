@@ -18,8 +18,9 @@ class CType:
     """A C type: `bits` wide (0 for void), signed or not; printed like `u32`, `s64`, `ptr`.
 
     `known` is False where the type is our default and not the source's.
-    `step` is how far `+ 1` moves a pointer; two pointers are the same type
-    whatever they point to.
+    `step` is how far `+ 1` moves a pointer, 0 where it leads to a record of
+    unknown size; `to` is the number that it leads to, None where nobody knows.
+    Two pointers are the same type whatever they point to.
     """
 
     bits: int
@@ -29,6 +30,7 @@ class CType:
     record: bool = False
     known: bool = True
     step: int = field(default=1, compare=False)
+    to: "CType | None" = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         if self.bits == 0:

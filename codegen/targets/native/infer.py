@@ -41,7 +41,9 @@ class Shape:
     """A type that is still being learnt; `found` leads to the one that it turned out to be.
 
     `direct` says that the text itself dereferences it. What is only handed on
-    to a pointer stays an unsigned long for C, as it does in the program.
+    to a pointer stays an unsigned long for C, as it does in the program. `sum`
+    says that something is added to it: if that gives a pointer to a record, it
+    is a table of them.
     """
 
     form: Form = Form.OPEN
@@ -51,6 +53,7 @@ class Shape:
     tag: str | None = None
     found: Shape | None = None
     direct: bool = False
+    sum: bool = False
 
     def root(self) -> Shape:
         """The shape that stands for this one."""
@@ -73,6 +76,22 @@ class Known:
     addresses: frozenset[str]
     enums: frozenset[str]
     edits: Mapping[str, Mapping[Span, str]]
+    unions: tuple[UnionStart, ...]
+
+
+@dataclass(frozen=True)
+class UnionStart:
+    """A union that is initialised through one of its members.
+
+    What the others hold then only the header knows, so the scenario says it:
+    `brace` is the initialiser's last token, in `function`.
+    """
+
+    function: str
+    brace: Span
+    name: str
+    given: frozenset[str]
+    shape: Shape
 
 
 def reachable(known: Known) -> Iterator[tuple[str, Shape]]:
@@ -146,6 +165,7 @@ def infer(
         frozenset(run.addresses),
         frozenset(run.enums),
         run.edits,
+        tuple(run.unions),
     )
 
 
@@ -167,6 +187,7 @@ class _Inference:
         self.addresses: set[str] = set()
         self.enums: set[str] = set()
         self.edits: dict[str, dict[Span, str]] = {}
+        self.unions: list[UnionStart] = []
         self.parsed: ParsedFunction | None = None
         self.writers = writers
         self.scopes: list[dict[str, Shape]] = []
@@ -271,6 +292,9 @@ class _Inference:
         if other.form is Form.RECORD and open_.tag is None:
             open_.found = other
             return
+        if open_.sum and other.to is not None and other.to.root().form is Form.RECORD:
+            open_.form, open_.to = Form.ARRAY, other.to
+            return
         # A pointer of its own, and a typedef keeps its name.
         open_.form = Form.RECORD if other.form is Form.RECORD else Form.POINTER
         open_.to, open_.members = other.to, other.members
@@ -339,8 +363,17 @@ class _Inference:
                     self.globals.setdefault(node.name, shape)
                     return
                 self.scopes[-1][node.name] = shape
-                if node.init is not None and not isinstance(node.init, c_ast.InitList):
-                    self._unify(shape, self._value(node.init))
+                match node.init:
+                    case None:
+                        return
+                    case c_ast.InitList():
+                        self._initialised(shape, node.init)
+                        self._union_start(shape, node, node.init)
+                    case c_ast.CompoundLiteral(init=init):
+                        self._initialised(shape, init)
+                        self._union_start(shape, node, init)
+                    case _:
+                        self._unify(shape, self._value(node.init))
             case c_ast.Return():
                 if node.expr is not None:
                     self._unify(self.here, self._value(node.expr))
@@ -392,7 +425,11 @@ class _Inference:
                 self._unify(then, otherwise)
                 return then if then.root().form is not Form.SCALAR else otherwise
             case c_ast.Assignment():
-                target, value = self._value(node.lvalue), self._value(node.rvalue)
+                target = self._value(node.lvalue)
+                if isinstance(node.rvalue, c_ast.CompoundLiteral):
+                    self._initialised(target, node.rvalue.init)
+                    return target
+                value = self._value(node.rvalue)
                 if node.op == "=":
                     self._unify(target, value)
                     self._whole(node.lvalue, target)
@@ -421,6 +458,39 @@ class _Inference:
                 return shape
             case _:
                 return Shape(Form.SCALAR)
+
+    def _initialised(self, shape: Shape, init: Any) -> None:
+        """`{ .val = x }`: what is named is a member."""
+        for item in init.exprs or ():
+            if not isinstance(item, c_ast.NamedInitializer):
+                if not isinstance(item, c_ast.InitList):
+                    self._value(item)
+                continue
+            inner = shape
+            for part in item.name:
+                inner = self._member(inner, part.name) if isinstance(part, c_ast.ID) else Shape()
+            if isinstance(item.expr, c_ast.InitList):
+                self._initialised(inner, item.expr)
+            else:
+                self._unify(inner, self._value(item.expr))
+
+    def _union_start(self, shape: Shape, declaration: Any, init: Any) -> None:
+        """Notes a union that is initialised through one of its members."""
+        assert self.parsed is not None
+        named = [i.name[0] for i in init.exprs or () if isinstance(i, c_ast.NamedInitializer)]
+        given = frozenset(n.name for n in named if isinstance(n, c_ast.ID))
+        if not given or not (shape.root().tag or "").startswith("union "):
+            return
+        tokens = self.parsed.tokens[self.parsed.index(declaration.coord) :]
+        depth = opened = 0
+        for token in tokens:
+            opened += token.text == "{"
+            depth += (token.text == "{") - (token.text == "}")
+            if opened and depth == 0:
+                if not token.expanded:
+                    start = (self.parsed.name, token.span, declaration.name, given, shape)
+                    self.unions.append(UnionStart(*start))
+                return
 
     def _indexed(self, base: Shape) -> Shape:
         base = base.root()
@@ -473,7 +543,10 @@ class _Inference:
                 if one.root().form in (Form.POINTER, Form.ARRAY):
                     return one
             # `init_mm.pgd + offset` may be dereferenced later: it leads where its base does.
-            return left if left.root().form is Form.OPEN and node.op == "+" else Shape()
+            if left.root().form is Form.OPEN and node.op == "+":
+                left.root().sum = isinstance(node.left, c_ast.ID)
+                return left
+            return Shape()
         return Shape(Form.SCALAR)
 
     def _call(self, node: Any) -> Shape:

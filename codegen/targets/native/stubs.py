@@ -258,12 +258,30 @@ class _Writer:
         pieces = ['#include "gf_stubs.h"\n']
         bodies = {p.name: self._body(p.name) for p in self.step_trees}
         for part in reversed(self.parts[:-1]):
-            edits = _edits(part, self.known, self.kept)
+            edits = _edits(part, self.known, self.kept) | self._union_edits(part)
             text = bench_text(part.source, part.tree, self.kept, bodies, edits)
             pieces += [f'#line 1 "{part.source.path}"\n', text]
         pieces.append('#line 1 "bench"\n')
         pieces.append(self._entry())
         return "".join(pieces)
+
+    def _union_edits(self, part: _Part) -> dict[Span, str]:
+        """What the members of a union hold that is initialised through another one."""
+        own = {p.name for p in part.parsed}
+        edits = {}
+        for union in self.known.unions:
+            if union.function not in own:
+                continue
+            more = []
+            for leaf in self.layout.leaves[self.layout.number(union.shape)]:
+                outer = leaf.text.partition(".")[0]
+                if leaf.record or leaf.stride or outer in union.given:
+                    continue
+                name = f"{union.name}.{leaf.text}"
+                kind = self.draws.kind(name).value
+                more.append(f', .{leaf.text} = gf_parameter("{name}", {kind})')
+            edits[union.brace] = f"{''.join(more)} }}"
+        return edits
 
     def _entry(self) -> str:
         lines = ["void gf_enter(unsigned int entry)", "{", "\tswitch (entry) {"]

@@ -231,6 +231,11 @@ def _counted(
             return frozenset({name})
         case Cast(operand=operand) | Binary(op="*", left=operand):
             return _counted(functions, function, operand, seen)
+        case Binary(op="&", left=left, right=right):
+            # One operand that is small is enough; a mask is the better one.
+            return _counted(functions, function, right, seen) or _counted(
+                functions, function, left, seen
+            )
         case Local(name=name) if (function.name, name) not in seen:
             seen |= {(function.name, name)}
             found: frozenset[str] = frozenset()

@@ -66,6 +66,11 @@ def drop_unused(body: list[Statement]) -> bool:
                 case If():
                     sweep(statement.then)
                     sweep(statement.otherwise)
+                    if not statement.then:
+                        position = next(i for i, s in enumerate(inner) if s is statement)
+                        inner[position : position + 1] = branch(
+                            statement.condition, [], statement.otherwise, statement.comments
+                        )
                 case python.Cases():
                     for _, case in statement.cases:
                         sweep(case)

@@ -429,7 +429,12 @@ def simulate(
         click.echo(f"wrote {write_new(emit, text, force=force)}", err=True)
         return code
     simulator = load_simulator(text)
-    trace = simulator.run(scenario_from(assignments, simulator.constants()))
+    trace, unused = simulator.run_noting(
+        scenario_from(assignments, simulator.constants()),
+        *(file.source.text for file in request.source.files),
+    )
+    for name in unused:
+        click.echo(f"genfault: note: the run did not ask for {name}", err=True)
     click.echo(
         json.dumps(trace_json(trace), indent=1) if form == "json" else simulator.table(trace)
     )

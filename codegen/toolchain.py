@@ -428,7 +428,13 @@ def simulators(
                 if any(agree(a, b) for a in here for b in v.configurations)
             )
         try:
-            text = emit_simulator(variant.program, found, title=kernel, converted=converted_side)
+            text = emit_simulator(
+                variant.program,
+                found,
+                title=kernel,
+                converted=converted_side,
+                configuration=str(variant.configurations[0]),
+            )
         except RefusedError as error:
             out.append((file.selector, error.refusal))
         else:

@@ -154,6 +154,22 @@ class TestOnTheSnippets:
         assert ran.code == 0
         assert "force_sig_fault(SIGBUS, BUS_ADRERR" in ran.out
 
+    def test_simulate_says_which_file_an_event_is_in(self, genfault: Any) -> None:
+        words = "user_mode(regs)=1 current->mm=1 vma_found#1=1 vma#1->vm_flags=7".split()
+        sets = [f"--set={w}" for w in (*words, "handle_mm_fault#1=VM_FAULT_SIGBUS")]
+        ran = genfault("simulate", "--arch", "arc", "--converted", "--format", "json", *sets)
+        files = {e["name"]: e.get("file") for e in ran.document["events"]}
+        assert files["handle_mm_fault"] == "mm/generic_fault.c"
+        assert files["force_sig_fault"] is None
+        table = genfault("simulate", "--arch", "arc", "--converted", *sets).out
+        line = next(x for x in table.splitlines() if "mmap_lock()" in x)
+        assert line.split()[0].startswith("mm/generic_fault.c:")
+
+    def test_simulate_tells_what_nobody_asked_for(self, genfault: Any) -> None:
+        ran = genfault("simulate", "--arch", "arc", "--set", "entirely_else=1")
+        assert ran.code == 0
+        assert "the run did not ask for entirely_else" in ran.err
+
     def test_simulate_emits_a_module_that_runs_alone(self, genfault: Any, tmp_path: Path) -> None:
         module = tmp_path / "simulator.py"
         assert genfault("simulate", "--arch", "arc", "--emit", module).code == 0
@@ -206,6 +222,9 @@ class TestBadInput:
             ("convert", "--in-place"),
             ("simulate",),
             ("simulate", "--arch", "arc", "--set", "nonsense"),
+            ("simulate", "--arch", "arc", "--set", "adress=1"),
+            ("simulate", "--arch", "arc", "--set", "vma#1->vm_flags=0"),
+            ("simulate", "--arch", "arc", "--set", "handle_mm_fault#1=VM_FAULT_OOM|VM_FAULT_RETRY"),
             ("fetch", "2.4"),
             ("no-such-command",),
         ],

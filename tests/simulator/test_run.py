@@ -94,6 +94,17 @@ def result(declared: str) -> int:
         ),
         ("\tint a = 2; return a > 1 ? a * 3 : a;", 6),
         ("\tint a = 2; do { a += a; } while (a < 50); return a;", 64),
+        ("\tbool a = 0, *p = &a; *p = address; return a;", 1),
+        ("\tsigned char a = 0, *p = &a; *p = 200; return *p;", -56),
+        ("\tu64 a = 0, *p = &a; u64 *q = p + 3; return q - p;", 3),
+        ("\tu32 a = 0, *p = &a; return (unsigned long)(2 + p) - (unsigned long)p;", 8),
+        ("\tu64 a = 0, *p = address ? &a : NULL; return (u64)(p + 1) - (u64)p;", 8),
+        ("\tstruct two a = { .x = 3, .y.z = 4 }; return a.x + a.y.z + a.w;", 7),
+        ("\tstruct two a = {}; return a.x;", 0),
+        ("\tstruct two a; a = (struct two){ .x = 9 }; return a.x + a.w;", 9),
+        ("\tunion two a = { .x = 3 }; return a.x;", 3),
+        ("\tint a[3] = { 5, 6 }; return a[0] + a[1] + a[2];", 11),
+        ("\tint a = { 4 }; return a;", 4),
     ],
 )
 def test_c_arithmetic_is_c_arithmetic(text: str, value: int) -> None:
@@ -140,6 +151,60 @@ def test_a_retry_from_kernel_mode_with_a_fatal_signal_goes_to_the_fixup() -> Non
     trace = run_simulator(emitted("arc"), scenario)
     assert [e.name for e in trace.events][-2:] == ["fixup_exception", "die"]
     assert trace.end == "never"
+
+
+def test_a_union_holds_what_the_scenario_says_but_for_what_it_was_given() -> None:
+    text = emitted_text(LOOP % "\tunion two a = { .x = 3 }; return a.w;")
+    assert run_simulator(text, {"a.w": 5}).value == 5
+
+
+def test_a_sum_that_becomes_a_pointer_to_a_record_is_an_element() -> None:
+    text = emitted_text(LOOP % "\tstruct row *row = rows + (address & 7); return row->sig;")
+    assert run_simulator(text, {"address": 0x13, "rows[3].sig": 11}).value == 11
+
+
+def test_members_by_order_are_refused() -> None:
+    text = LOOP % "\tstruct two a = { 3, 4 }; return a.x;"
+    variant = load_unit(SourceText("one.c", text), C).variants[0]
+    assert not variant.found
+    assert "one.c:7: unreadable" in str(variant.refusals[0])
+    assert "by their order" in str(variant.refusals[0])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["vma#1->vm_flags=0"], "at least its VM_MAY"),
+        (["vma_found#0=1"], "counted from 1"),
+        (["vma_found#1=2"], "can only be 0 or 1"),
+        (["user_mode(regs)=7"], "can only be 0 or 1"),
+        (["address=0x10000000000000000"], "64 bits"),
+        (["address=1", "address=2"], "given twice"),
+        (["handle_mm_fault#1=VM_FAULT_OOM|VM_FAULT_RETRY"], "VM_FAULT_OOM and VM_FAULT_RETRY"),
+        (["fatal_signal_pending#2=1", "signal_pending#2=0"], "a fatal signal is a signal"),
+    ],
+)
+def test_a_world_that_cannot_be_is_refused(words: list[str], said: str) -> None:
+    with pytest.raises(ImpossibleScenario, match=said):
+        scenario_from(words, Simulator(emitted("arc")).constants())
+
+
+def test_names_that_the_run_did_not_ask_for_are_told() -> None:
+    simulator = Simulator(emitted("arc"))
+    trace, unused = simulator.run_noting({**OPEN, "vma_found#7": 1, "entirely_else": 1})
+    assert trace == simulator.run(OPEN)
+    assert unused == ["vma_found#7", "entirely_else"]
+    with pytest.raises(ImpossibleScenario, match="did you mean 'address'"):
+        simulator.run_noting({"adress": 1})
+
+
+def test_many_scenarios_give_what_each_gives() -> None:
+    simulator = Simulator(emitted("arc"))
+    both = C["VM_FAULT_OOM"] | C["VM_FAULT_SIGBUS"]
+    scenarios = [{**OPEN, "handle_mm_fault#1": n} for n in (0, 1, both, C["VM_FAULT_SIGBUS"])]
+    first, second, third, last = simulator.run_many(scenarios)
+    assert [first, second, last] == [simulator.run(scenarios[i]) for i in (0, 1, 3)]
+    assert third is None
 
 
 def test_json_is_as_the_contract_says() -> None:

@@ -42,17 +42,21 @@ _FAULT_WORDS = (
     "FAULT_FLAG_ALLOW_RETRY",
     "FAULT_FLAG_RETRY_NOWAIT",
 )
+_CONDITION_WIDTH = 90
 _SCENARIO_WORDS = re.compile(r"VM_FAULT_|VM_|FAULT_FLAG_")
 
 
-def emit_simulator(program: Program, found: Found, *, title: str, converted: bool) -> str:
+def emit_simulator(
+    program: Program, found: Found, *, title: str, converted: bool, configuration: str = ""
+) -> str:
     """The Python text of a simulator.
 
     `title` says which kernel it is from ("linux 6.1.192"); `converted` that the
-    program is the after side. The same input gives the same bytes. Raises
+    program is the after side; `configuration` which of several the program is
+    (as Configuration prints). The same input gives the same bytes. Raises
     RefusedError (shape) for a function that calls itself.
     """
-    return _Module(program, found, title, converted).text()
+    return _Module(program, found, title, converted, configuration).text()
 
 
 def inlined_functions(program: Program, entries: tuple[str, ...]) -> list[Function]:
@@ -73,11 +77,14 @@ def inlined_functions(program: Program, entries: tuple[str, ...]) -> list[Functi
 
 
 class _Module:
-    def __init__(self, program: Program, found: Found, title: str, after: bool) -> None:
+    def __init__(
+        self, program: Program, found: Found, title: str, after: bool, configuration: str
+    ) -> None:
         self.program = program
         self.found = found
         self.title = title
         self.after = after
+        self.configuration = configuration
         self.functions = inlined_functions(program, found.entries)
         self._refuse_recursion()
         self.constants: set[str] = set()
@@ -170,7 +177,26 @@ class _Module:
             "A call's value may depend on what came before it: `f@2(regs)` is what f(regs) gives\n"
             "after two others; `regs->pc@1` is what the first such call left there."
         )
-        return [where, run, later]
+        return [where, *self._configured(), run, later]
+
+    def _configured(self) -> list[str]:
+        """Which configuration it is, where the file knows several."""
+        if not self.configuration:
+            return []
+        lines = [""]
+        for part in self.configuration.split(" && "):
+            longer = f"{lines[-1]} && {part}" if lines[-1] else part
+            if len(longer) > _CONDITION_WIDTH and lines[-1]:
+                lines[-1] += " &&"
+                lines.append(part)
+            else:
+                lines[-1] = longer
+        shown = "\n".join(f"    {line}" for line in lines)
+        shown = shown.encode("ascii", "replace").decode("ascii").replace("\\", "/")
+        return [
+            f"The file's conditionals know several configurations; this is\n\n{shown}\n\n"
+            "and `genfault simulate --configuration NAME=y|n|m` takes another."
+        ]
 
     def _constants(self) -> list[tuple[str, str]]:
         known = self.program.constants

@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
 from codegen.base.diagnostics import GenfaultError
 from codegen.targets.simulator import runtime
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_NEAR = 0.85
 
 
 class ImpossibleScenario(GenfaultError):
@@ -23,6 +28,7 @@ class Simulator:
     def __init__(self, text: str) -> None:
         # A module of its own that no import finds; dataclasses look it up while it runs.
         self._module = ModuleType("genfault_simulator")
+        self._words = frozenset(_WORD.findall(text))
         code = compile(text, "simulator.py", "exec", dont_inherit=True)
         known = sys.modules.get(self._module.__name__)
         sys.modules[self._module.__name__] = self._module
@@ -40,6 +46,31 @@ class Simulator:
             return self._module.simulate(scenario)
         except self._module.ScenarioError as error:
             raise ImpossibleScenario(str(error)) from error
+
+    def run_noting(self, scenario: Mapping[str, int], *texts: str) -> tuple[Any, list[str]]:
+        """The trace, and the names of the scenario that the run did not ask for.
+
+        `texts` are the C files whose words a name may have besides the
+        module's own: what the other side asks for is no mistake. Raises
+        ImpossibleScenario, also for a name that is nearly one that is known.
+        """
+        self._check_names(scenario, self._words.union(*(_WORD.findall(t) for t in texts)))
+        asked = self._module.Asked(scenario)
+        trace = self.run(asked)
+        return trace, asked.unused()
+
+    def _check_names(self, scenario: Mapping[str, int], known: frozenset[str]) -> None:
+        """A word that nobody knows, and that looks like one that the module does."""
+        given = {word for name in scenario for word in _WORD.findall(name)}
+        for name in scenario:
+            for word in _WORD.findall(name):
+                if word in known:
+                    continue
+                near = get_close_matches(word, self._words - given, 1, _NEAR)
+                if near:
+                    raise ImpossibleScenario(
+                        f"{name}: the handler knows no {word!r}; did you mean {near[0]!r}?"
+                    )
 
     def run_many(self, scenarios: Iterable[Mapping[str, int]]) -> Iterator[Any]:
         """The traces, in order; None for a scenario that the kernel cannot be in."""

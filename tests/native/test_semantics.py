@@ -201,7 +201,7 @@ def disagreement(body: str) -> str | None:
 
 
 @settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     derandomize=True,
     database=None,

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codegen import __version__
-from codegen.base.diagnostics import GenfaultError, InternalError
+from codegen.base.diagnostics import GenfaultError, InternalError, RefusalCode
 from codegen.base.progress import progress_for_stderr
 
 if TYPE_CHECKING:
     from codegen.tables.nodes import HandlerTables
+    from codegen.targets.c.series import Plan
     from codegen.toolchain import Product, Request
 
 CLEAN, FINDINGS, UNUSABLE = 0, 1, 2
@@ -115,12 +116,14 @@ def _paint(text: str, style: str) -> str:
             return click.style(text, dim=True)
 
 
-def _report_refusals(handlers: Sequence[HandlerTables]) -> int:
-    """Every refusal on stderr; the exit code that they make."""
+def _report_refusals(
+    handlers: Sequence[HandlerTables], fine: frozenset[RefusalCode] = frozenset()
+) -> int:
+    """Every refusal on stderr; the exit code that they make but for the `fine` ones."""
     refusals = dict.fromkeys(r for h in handlers for r in h.refusals)
     for refusal in refusals:
         click.echo(str(refusal), err=True)
-    return FINDINGS if refusals else CLEAN
+    return FINDINGS if any(r.code not in fine for r in refusals) else CLEAN
 
 
 @cli.command("list")
@@ -207,18 +210,24 @@ def _product_json(product: Product) -> dict[str, Any]:
     return out
 
 
-def _products(request: Request, accepted: frozenset[str]) -> list[Product]:
+def _products(
+    request: Request, accepted: frozenset[str], *, with_tables: bool = False
+) -> list[Product]:
     from functools import partial
 
     from codegen.toolchain import converted
 
-    work = partial(converted, accepted=accepted)
+    work = partial(converted, accepted=accepted, with_tables=with_tables)
     return [p for products in _run(request, work, "converting") for p in products]
 
 
 def _report_products(products: Sequence[Product]) -> int:
-    """Refusals and verdicts on stderr; the exit code that they make."""
-    code = _report_refusals([p.listed for p in products])
+    """Refusals and verdicts on stderr; the exit code that they make.
+
+    A handler that is converted already is told, and is no finding.
+    """
+    fine = frozenset({RefusalCode.CONVERTED})
+    code = _report_refusals([p.listed for p in products], fine)
     for product in products:
         if product.report:
             where = f"{product.listed.path}:{product.listed.line}: {product.listed.function}()"
@@ -240,6 +249,15 @@ def _report_products(products: Sequence[Product]) -> int:
 @click.option("--diff", "as_diff", is_flag=True, help="Unified diff on stdout (the default).")
 @click.option("--output", type=click.Path(path_type=Path), help="Write the files below DIR.")
 @click.option("--in-place", is_flag=True, help="Change the files of SOURCE.")
+@click.option(
+    "--patches",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write a series for `git am` into DIR, the helper first.",
+)
+@click.option("--signoff", is_flag=True, help="Sign the patches off as git's committer.")
+@click.option("--allow-dirty", is_flag=True, help="Change files with uncommitted changes too.")
+@click.option("--force", is_flag=True, help="Write over files that are there already.")
 def convert(
     source: Path | None,
     archs: Sequence[str],
@@ -251,22 +269,30 @@ def convert(
     as_diff: bool,
     output: Path | None,
     in_place: bool,
+    patches: Path | None,
+    signoff: bool,
+    allow_dirty: bool,
+    force: bool,
 ) -> int:
     """Converted C: handlers that call generic_fault().
 
     What is shown or written was parsed again from its bytes and compared with
-    the original over all paths.
+    the original over all paths. In a kernel tree the helper, its Kconfig entry
+    and the lines that select and build it come with it.
     """
     from codegen.targets.c.write import diff_text, write_below, write_in_place
     from codegen.toolchain import plan
 
-    if sum((as_diff, output is not None, in_place)) > 1:
-        raise click.UsageError("--diff, --output and --in-place exclude each other")
+    if sum((as_diff, output is not None, in_place, patches is not None)) > 1:
+        raise click.UsageError("--diff, --output, --in-place and --patches exclude each other")
     request = _request(source, archs, settings, jobs)
     if in_place and source is None:
         raise click.UsageError("--in-place needs a SOURCE: the bundled snippets stay as they are")
-    products = _products(request, _accepted(accept, reject, default=True))
-    planned = plan(request, products)
+    if patches is not None and request.source.tree is None:
+        raise click.UsageError("--patches needs a kernel tree, or a file in one, as SOURCE")
+    accepted = _accepted(accept, reject, default=True)
+    products = _products(request, accepted, with_tables=patches is not None)
+    planned = plan(request, products, whole_tree=patches is not None)
     files = planned.files
     if form == "json":
         documents = []
@@ -275,17 +301,41 @@ def convert(
             document["converted"] = product.after
             documents.append(document)
         click.echo(_document(request, "convert", documents))
-    elif output is None and not in_place:
+    elif output is None and not in_place and patches is None:
         click.echo(diff_text(files), nl=False)
     if output is not None:
-        for path in write_below(output, files):
+        for path in write_below(output, files, force=force):
             click.echo(f"wrote {path}", err=True)
     if in_place:
-        for path in write_in_place(request.source.root, files):
+        for path in write_in_place(request.source.root, files, allow_dirty=allow_dirty):
             click.echo(f"changed {path}", err=True)
+    if patches is not None and planned.steps:
+        _write_patches(request, planned, products, patches, signoff=signoff, force=force)
     for lacking in planned.lacking:
         click.echo(f"genfault: {lacking}", err=True)
     return _report_products(products) or (FINDINGS if planned.lacking else CLEAN)
+
+
+def _write_patches(
+    request: Request,
+    planned: Plan,
+    products: Sequence[Product],
+    folder: Path,
+    *,
+    signoff: bool,
+    force: bool,
+) -> None:
+    """The series into a folder; its paths on stdout, as format-patch prints them."""
+    from codegen.targets.c.mail import write_mails
+    from codegen.toolchain import series_mails
+
+    if planned.lacking:
+        raise GenfaultError("no series for this tree: " + "; ".join(planned.lacking))
+    made, notes = series_mails(request, planned, products, signoff)
+    for path in write_mails(folder, made, force=force):
+        click.echo(str(path))
+    for note in notes:
+        click.echo(f"genfault: {note}", err=True)
 
 
 @cli.command()

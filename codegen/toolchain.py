@@ -157,7 +157,8 @@ class Product:
 
     `after` is the converted file where there is one to show; `differences` and
     `report` are the comparison's JSON and text. `wanted` are the classes that
-    the user would have to accept to see it.
+    the user would have to accept to see it; `tables` are there where they were
+    asked for.
     """
 
     listed: HandlerTables
@@ -168,11 +169,23 @@ class Product:
     report: str = ""
     notes: tuple[str, ...] = ()
     wanted: tuple[str, ...] = ()
+    tables: HandlerTables | None = None
 
     @property
     def is_handler(self) -> bool:
         """Whether it counts: a second loop and other users of handle_mm_fault() do not."""
         return self.listed.role == "handler"
+
+    @property
+    def why_not(self) -> str | None:
+        """Why there is no converted text to show; None where there is."""
+        if self.after is not None:
+            return None
+        for refusal in self.listed.refusals:
+            where = f"{refusal.path}:{refusal.line}"
+            return f"{refusal.reason} ({where}: {refusal.construct})"
+        classes = sorted({str(d["class"]) for d in self.differences})
+        return f"the conversion is {self.verdict} ({', '.join(classes)})"
 
     def judged(self, comparison: Comparison, report: str, reading: Reading) -> Product:
         """The product with a comparison's verdict."""
@@ -238,12 +251,15 @@ def judged(request: Request, file: CFile) -> tuple[HandlerTables, ...]:
     return tuple(out)
 
 
-def converted(request: Request, file: CFile, accepted: frozenset[str]) -> tuple[Product, ...]:
+def converted(
+    request: Request, file: CFile, accepted: frozenset[str], with_tables: bool = False
+) -> tuple[Product, ...]:
     """Each handler of a file converted, parsed again from its bytes, and compared.
 
     `accepted` are the classes of difference that count as explained. Any other
     difference keeps the text back (`after` None) and makes the verdict DIFFERS.
     """
+    from codegen.tables.extract import extract_tables
     from codegen.targets.compare.printer import comparison_text
     from codegen.targets.compare.sides import compare_units
 
@@ -262,6 +278,10 @@ def converted(request: Request, file: CFile, accepted: frozenset[str]) -> tuple[
                 product = replace(product, after=conversion.source.text)
             elif product.verdict == "DIFFERS":
                 product = replace(product, wanted=_wanted(product, accepted))
+        if with_tables and product.is_handler:
+            found = extract_tables(unit, file.arch, included_files(request, file))
+            tables = next((t for t in found if t.function == listed.function), None)
+            product = replace(product, tables=tables)
         products.append(product)
     return tuple(products)
 
@@ -303,8 +323,11 @@ def _classes(accepted: frozenset[str]) -> frozenset[DifferenceClass]:
     return frozenset(DifferenceClass(name) for name in accepted)
 
 
-def plan(request: Request, products: Sequence[Product]) -> Plan:
-    """All that changes, step by step: in a kernel tree the helper and the Kconfig lines too."""
+def plan(request: Request, products: Sequence[Product], whole_tree: bool = False) -> Plan:
+    """All that changes, step by step: in a kernel tree the helper and the Kconfig lines too.
+
+    For a file or folder inside a tree that is so only if `whole_tree`.
+    """
     from codegen.targets.c.after import helper_for, mm_api
     from codegen.targets.c.series import ConvertedHandler, plan_series, plan_texts
 
@@ -313,10 +336,51 @@ def plan(request: Request, products: Sequence[Product]) -> Plan:
         for p in products
         if p.after is not None
     ]
-    if request.source.kind != "tree" or request.source.tree is None:
+    tree = request.source.tree
+    if tree is None or not (whole_tree or request.source.kind == "tree"):
         return plan_texts(handlers)
-    helper = helper_for(mm_api(request.source.tree, ""))
-    return plan_series(request.source.tree, helper, handlers)
+    return plan_series(tree, helper_for(mm_api(tree, "")), handlers)
+
+
+def series_mails(
+    request: Request, planned: Plan, products: Sequence[Product], signoff: bool
+) -> tuple[dict[str, bytes], list[str]]:
+    """The mails of a planned series by file name, and what is worth telling the user."""
+    from codegen import __version__
+    from codegen.tables.narrow import narrow_decode, narrow_signals
+    from codegen.targets.c.after import mm_api
+    from codegen.targets.c.mail import mails
+    from codegen.targets.c.message import Judged, arch_message, cover_message, helper_message
+
+    tree = request.source.tree
+    assert tree is not None
+    by_path = {p.listed.path: p for p in products if p.after is not None}
+    messages = []
+    for step in planned.steps:
+        product = next((by_path[f.path] for f in step.files if f.path in by_path), None)
+        if step.arch is None or product is None:
+            messages.append(helper_message(mm_api(tree, "")))
+        else:
+            function, found = product.listed.function, product.differences
+            messages.append(arch_message(step.arch, function, found))
+    judged = [
+        Judged(
+            p.listed.arch or p.listed.path,
+            p.listed.path,
+            p.listed.function,
+            p.verdict,
+            tuple(sorted({str(d["class"]) for d in p.differences})),
+            p.why_not,
+            None if p.after is None else (p.before.count("\n"), p.after.count("\n")),
+        )
+        for p in products
+        if p.is_handler
+    ]
+    tables = [p.tables for p in products if p.tables is not None]
+    kernel = request.source.kernel or request.source.name
+    decode, signals = narrow_decode(tables), narrow_signals(tables)
+    cover = cover_message(judged, kernel, __version__, decode, signals)
+    return mails(tree, planned, messages, cover, signoff=signoff)
 
 
 def against(

@@ -166,7 +166,7 @@ def _cell_lines(row: SignalRow) -> list[str]:
 
 # ---- all handlers --------------------------------------------------------------------
 
-_SHORT = {
+SHORT = {
     Outcome.NO_VMA: "no vma",
     Outcome.STACK_GROWTH_FAILURE: "no growth",
     Outcome.ACCESS_DENIED: "denied",
@@ -180,6 +180,7 @@ _SHORT = {
     Outcome.RETRY: "RETRY",
     Outcome.SUCCESS: "success",
 }
+"""Each outcome as the head of a column."""
 
 
 def across_text(handlers: Sequence[HandlerTables], paint: Paint = plain) -> str:
@@ -191,13 +192,8 @@ def across_text(handlers: Sequence[HandlerTables], paint: Paint = plain) -> str:
     shown = [h for h in handlers if h.signals]
     out = []
     for mode in ("user", "kernel"):
-        answers = {(h.path, h.function, o): _short_cell(h, mode, o) for h in shown for o in Outcome}
-        usual = {
-            o: Counter(answers[h.path, h.function, o][0] for h in shown).most_common(1)[0][0]
-            for o in Outcome
-            if shown
-        }
-        rows = [(f"{mode} mode", *(_SHORT[o] for o in Outcome))]
+        answers, usual = _answers(shown, mode)
+        rows = [(f"{mode} mode", *(SHORT[o] for o in Outcome))]
         marks: list[tuple[bool, ...]] = [(True, *(False for _ in Outcome))]
         for h in shown:
             cells, odd = [h.arch or h.path], [False]
@@ -218,6 +214,35 @@ def across_text(handlers: Sequence[HandlerTables], paint: Paint = plain) -> str:
             out.append(" ".join(cells).rstrip())
         out.append("")
     return "\n".join(out)
+
+
+def short_cells(
+    handlers: Sequence[HandlerTables], mode: str
+) -> dict[tuple[str, str, Outcome], str]:
+    """The answers of one mode in a few letters, by path, function and outcome.
+
+    One that differs from the most common answer to its outcome begins with `*`,
+    every other with a blank.
+    """
+    answers, usual = _answers(handlers, mode)
+    return {
+        key: f"{' ' if answer == usual[key[2]] else '*'}{answer}"
+        for key, (answer, _) in answers.items()
+    }
+
+
+_Answers = dict[tuple[str, str, Outcome], tuple[str, str]]
+
+
+def _answers(handlers: Sequence[HandlerTables], mode: str) -> tuple[_Answers, dict[Outcome, str]]:
+    """Each handler's answer to each outcome with its line, and the most common answer to each."""
+    answers = {(h.path, h.function, o): _short_cell(h, mode, o) for h in handlers for o in Outcome}
+    usual = {
+        o: Counter(answers[h.path, h.function, o][0] for h in handlers).most_common(1)[0][0]
+        for o in Outcome
+        if handlers
+    }
+    return answers, usual
 
 
 def _short_cell(tables: HandlerTables, mode: str, outcome: Outcome) -> tuple[str, str]:

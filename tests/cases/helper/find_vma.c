@@ -41,7 +41,8 @@ static unsigned int fault_outcome(vm_fault_t fault, unsigned int flags)
 		return GFAULT_POISON + PAGE_SHIFT;
 
 	/* VM_FAULT_FALLBACK and the like must not get out of the mm. */
-	BUG();
+	WARN_ON_ONCE(1);
+	return GFAULT_SIGSEGV;
 }
 
 /**

@@ -11,7 +11,7 @@
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-#define BUG() __builtin_trap()
+#define WARN_ON_ONCE(x) __builtin_trap()
 #ifndef NULL
 #define NULL ((void *)0)
 #endif

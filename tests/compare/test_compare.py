@@ -239,12 +239,13 @@ IMPROVED: dict[str, tuple[str, tuple[Edit, ...], DifferenceClass]] = {
         (("again:\n", "again:\n\tfault = VM_FAULT_SIGSEGV;\n"),),
         DifferenceClass.STALE_OUTCOME,
     ),
-    "the text of the oops": (
-        "arc",
-        (('die("Oops"', 'die("Page fault"'),),
+    "the reason of the oops": (
+        "xtensa",
+        (("else\n\t\t\tbad_page_fault(regs, address, SIGKILL);",
+          "else\n\t\t\tbad_page_fault(regs, address, SIGSEGV);"),),
         DifferenceClass.OOPS_REASON,
     ),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("what", IMPROVED)
@@ -393,3 +394,54 @@ def test_a_later_release_has_no_livelock(kernel_61: Path, kernel_612: Path) -> N
     for arch in ("hexagon", "m68k", "nios2", "openrisc", "parisc"):
         result = compare(before[arch], after[arch], accepted=frozenset())
         assert {d.cls for d in result.differences} == {DifferenceClass.UACCESS_LIVELOCK}
+
+
+# What would be accepted if it were what its class is named after, and is not.
+NO_BETTER: dict[str, tuple[str, tuple[Edit, ...]]] = {
+    "a text that src never gives": ("arc", (('die("Oops"', 'die("Page fault"'),)),
+    "a reason that src never gives": (
+        "xtensa",
+        (("else\n\t\t\tbad_page_fault(regs, address, SIGKILL);",
+          "else\n\t\t\tbad_page_fault(regs, address, SIGBUS + 1);"),),
+    ),
+    "a livelock that ends in something else": (
+        "hexagon",
+        (("if (fault_signal_pending(outcome, regs))\n\t\treturn;",
+          "if (fault_signal_pending(outcome, regs)) {\n\t\tif (!user_mode(regs))\n"
+          "\t\t\tcurrent->thread.x = 1;\n\t\treturn;\n\t}"),),
+    ),
+    "a perf event with no registers": (
+        "arc",
+        ((PERF, PERF.replace("regs", "NULL")),),
+    ),
+    "a perf event of another address": (
+        "arc",
+        ((PERF, PERF.replace("address", "address + 1")),),
+    ),
+    "a lock got without registers": (
+        "arc",
+        (("lock_mm_and_find_vma(mm, address, regs)", "lock_mm_and_find_vma(mm, address, NULL)"),),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", NO_BETTER)
+def test_what_only_looks_like_an_accepted_class_is_not_let_through(
+    what: str, snippet: Snippet
+) -> None:
+    name, edits = NO_BETTER[what]
+    result = compare(snippet(name), snippet(name, *edits), accepted=DEFAULT_ACCEPTED)
+    assert result.verdict is Verdict.DIFFERS, comparison_text(result, reading())
+
+
+@pytest.mark.parametrize(
+    "condition", ["!user_mode(regs)", "user_mode(regs) && store", "1", "0", "store"]
+)
+def test_a_wrong_mode_does_not_empty_the_world(condition: str, snippet: Snippet) -> None:
+    """FAULT_FLAG_USER set under another condition: that is no other name for user mode."""
+    src = snippet("arc")
+    tgt = snippet("arc", ("if (user_mode(regs))\n\t\tflags", f"if ({condition})\n\t\tflags"))
+    result = compare(src, tgt, accepted=DEFAULT_ACCEPTED)
+    assert result.verdict is Verdict.DIFFERS, comparison_text(result, reading())
+    back = compare(tgt, src, accepted=frozenset())
+    assert back.verdict is Verdict.DIFFERS, comparison_text(back, reading())

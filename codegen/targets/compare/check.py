@@ -21,8 +21,9 @@ from codegen.ir.state import State
 from codegen.ir.terms import TRUE, Term, arithmetic, equal, integer
 from codegen.ir.trace import End, Event, EventKind
 from codegen.ir.vocabulary import Role
-from codegen.targets.compare.classify import moves_on, runs_into_bug
+from codegen.targets.compare.classify import moves_on
 from codegen.targets.compare.compare import Findings, line_of, smallest
+from codegen.targets.compare.contract import runs_into_bug
 from codegen.targets.compare.live import Likeness
 from codegen.targets.compare.nodes import Difference, DifferenceClass, Side
 from codegen.targets.compare.observe import Observed, Step, differing, observe

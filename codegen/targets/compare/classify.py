@@ -14,24 +14,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from codegen.ir.environment import Outcome
-from codegen.ir.terms import integer
+from codegen.ir.terms import Term, integer, symbol
 from codegen.ir.trace import End, Event, EventKind
+from codegen.targets.compare.contract import (
+    counts_right,
+    counts_the_fast_path,
+    goes_to_fixup,
+    is_refused,
+    may_wait,
+    meets_contract,
+    runs_into_bug,
+)
 from codegen.targets.compare.nodes import DifferenceClass
-from codegen.targets.compare.observe import Step, Writes, differing, is_accounting
+from codegen.targets.compare.observe import Step, Writes, differing
 from codegen.targets.compare.pair import Channel
 from codegen.targets.compare.scenario import Atoms, Replay, agree, atoms
 from codegen.targets.compare.world import Halt
 
 _QUIET = frozenset({Outcome.SUCCESS, Outcome.COMPLETED, Outcome.SIGNAL_PENDING, Outcome.OOM})
-_SIGNO = {
-    Outcome.NO_VMA: "SIGSEGV",
-    Outcome.STACK_GROWTH_FAILURE: "SIGSEGV",
-    Outcome.ACCESS_DENIED: "SIGSEGV",
-    Outcome.SIGSEGV: "SIGSEGV",
-    Outcome.SIGBUS: "SIGBUS",
-    Outcome.HWPOISON: "SIGBUS",
-    Outcome.HWPOISON_LARGE: "SIGBUS",
-}
 _FAILURES = ("VM_FAULT_SIGSEGV", "VM_FAULT_SIGBUS", "VM_FAULT_OOM", "VM_FAULT_HWPOISON")
 
 
@@ -54,6 +54,11 @@ class Tail:
         return any(e.kind is EventKind.VMA_LOCK for e in self.halt_trace)
 
     @property
+    def danced(self) -> bool:
+        """Whether the side has come to the mm by now."""
+        return self.halt.danced
+
+    @property
     def halt_trace(self) -> tuple[Event, ...]:
         """The whole trace in the scenario."""
         return self.run.trace
@@ -63,12 +68,15 @@ class Tail:
 class Case:
     """A difference in one scenario, with the questions that only a run can answer.
 
+    `pointers` are what the handler is given: the registers are among them.
+
     `calm`: do both sides agree once nobody else holds the lock? `slow`: once
     no VMA gives its own lock? `entry`: once the exception table has an entry for
     the instruction? `fresh`: both sides' runs had the last pass been
     the first. `bug_ahead`: can src still run into BUG() before it asks the mm?
     `allowed`: both sides' runs had the VMA been there and permitted the access,
-    and the mm answered the last pass with what is given. `early`: what src does
+    and the mm answered the last pass with what is given. `unmapped`: had nothing
+    been there. `early`: what src does
     between lookup and mm, tgt before the lock; the other questions overlook it.
     """
 
@@ -76,16 +84,19 @@ class Case:
     user: bool
     outcome: Outcome | None
     passes: int
+    lock: int
     contended: bool
     src: Tail
     tgt: Tail
     constants: Mapping[str, int]
+    pointers: tuple[str, ...]
     calm: Callable[[], bool]
     slow: Callable[[], bool]
     fresh: Callable[[], tuple[Replay, Replay] | None]
     entry: Callable[[], bool]
     bug_ahead: Callable[[], bool]
     allowed: Callable[[int], tuple[Replay, Replay] | None]
+    unmapped: Callable[[], tuple[Replay, Replay] | None]
     early: Callable[[], Atoms]
 
 
@@ -95,43 +106,6 @@ def classify(case: Case) -> DifferenceClass:
         if question(case):
             return cls
     return DifferenceClass.OTHER
-
-
-# ---- the contract ------------------------------------------------------------------
-
-
-def meets_contract(case: Case) -> bool:
-    """Whether tgt does with this outcome what generic_fault() and its callers do.
-
-    Kernel mode: the exception table or the oops, no signal, no OOM, no BUG.
-    User mode: the outcome's own signal, the OOM call, or nothing.
-    """
-    tgt = case.tgt
-    if runs_into_bug(tgt.steps):
-        return False
-    if not case.user:
-        if case.outcome in (Outcome.SUCCESS, Outcome.COMPLETED):
-            return not tgt.has(EventKind.SIGNAL, EventKind.OOM, EventKind.KERNEL)
-        return not tgt.has(EventKind.SIGNAL, EventKind.OOM) and goes_to_fixup(tgt)
-    signals = [s for s in tgt.steps if isinstance(s, Event) and s.kind is EventKind.SIGNAL]
-    signo = _SIGNO.get(case.outcome) if case.outcome is not None else None
-    if signo is not None:
-        numbers = [s.part("signo") for s in signals]
-        wanted = case.constants.get(signo)
-        return (
-            len(numbers) == 1 and numbers[0] is not None and (tgt.run.number(numbers[0]) == wanted)
-        )
-    if case.outcome is Outcome.OOM:
-        return tgt.has(EventKind.OOM) and not signals
-    return not signals and not tgt.has(EventKind.OOM, EventKind.KERNEL)
-
-
-def goes_to_fixup(tail: Tail) -> bool:
-    """Whether a side does not simply go back to the faulting instruction.
-
-    A fixup may be a call, or a new program counter written to `regs`.
-    """
-    return bool(tail.steps) or tail.halt.end is End.NEVER
 
 
 # ---- what the sides did ------------------------------------------------------------
@@ -194,18 +168,27 @@ def _at_routine(told: tuple[object, ...]) -> bool:
 
 
 def missing_case(case: Case) -> bool:
-    """src runs into BUG() or panic(); tgt has an answer, or runs into it at another point."""
-    if not runs_into_bug(case.src.steps):
-        return runs_into_bug(case.tgt.steps) and case.bug_ahead()
-    return runs_into_bug(case.tgt.steps) or meets_contract(case)
+    """src runs into BUG() or panic(); tgt has an answer, or runs into it at another point.
+
+    In both cases tgt does nothing on the way that src does not do.
+    """
+    if not runs_into_bug(case.tgt.steps):
+        return runs_into_bug(case.src.steps) and meets_contract(case)
+    mine = _events(case.src)
+    if any(e not in mine for e in _events(case.tgt)):
+        return False
+    return runs_into_bug(case.src.steps) or case.bug_ahead()
 
 
-def runs_into_bug(steps: tuple[Step, ...]) -> bool:
-    """Whether BUG() or panic() is met, and not as the end of the kernel's own routine."""
-    for step in steps:
-        if isinstance(step, Event) and step.kind in (EventKind.BUG, EventKind.KERNEL):
-            return step.kind is EventKind.BUG
-    return False
+def _events(tail: Tail) -> tuple[object, ...]:
+    """What a side does before it runs into BUG(): which calls, and signals to the letter."""
+    told: list[object] = []
+    for step in tail.steps:
+        if not isinstance(step, Event) or step.kind is EventKind.BUG:
+            continue
+        signal = tuple(map(tail.run.number, step.args)) if step.kind is EventKind.SIGNAL else ()
+        told.append((step.kind, step.name, signal))
+    return tuple(told)
 
 
 def kernel_mode_signal(case: Case) -> bool:
@@ -223,21 +206,21 @@ def lock_wait(case: Case) -> bool:
         return _looked_up_unasked(case)
     if _waits_alike(case):
         return False
-    # What src still did after its wait is moot where tgt did not get the lock.
-    waits = [
-        e.kind
-        for e in case.tgt.halt_trace
-        if e.kind in (EventKind.LOCK_WAIT, EventKind.LOCK, EventKind.VMA_LOCK)
-    ]
-    given_up = waits[-1:] == [EventKind.LOCK_WAIT] and case.tgt.halt.end is not End.STOP
-    if not given_up and not case.calm():
+    refused = is_refused(case.tgt)
+    killed = _is_killed(case)
+    if refused != (killed or not may_wait(case)):
         return False
-    refused = EventKind.LOCK_WAIT in waits
-    if case.tgt.halt.end is End.STOP or not refused:
-        return True
+    # What src still did after its wait is moot where tgt did not get the lock.
+    if not refused:
+        return is_refused(case.src) and case.calm()
     if case.tgt.has(EventKind.BUG, EventKind.OOM):
         return False
-    return case.user or (goes_to_fixup(case.tgt) and not case.tgt.has(EventKind.SIGNAL))
+    return case.user or goes_to_fixup(case)
+
+
+def _is_killed(case: Case) -> bool:
+    """Whether the task is killed while it waits for the lock that is contended."""
+    return bool(case.tgt.run.number(symbol(f"killed_in_lock_wait#{case.lock}", 1)))
 
 
 def _looked_up_unasked(case: Case) -> bool:
@@ -279,8 +262,13 @@ def fast_path(case: Case) -> bool:
         case Channel.FLAGS:
             return _fast_flags(case)
         case Channel.ACCOUNTING:
-            return _without_vm_events(case.src) == _without_vm_events(case.tgt)
+            return _without_vm_events(case.src) == _without_vm_events(
+                case.tgt
+            ) and counts_the_fast_path(case, case.tgt)
         case Channel.STEPS:
+            # Only who has to wait for the mm's lock can be refused it.
+            if not is_refused(case.src):
+                return False
             return case.slow() and (meets_contract(case) or case.tgt.halt.end is End.STOP)
         case _:
             return False
@@ -295,7 +283,11 @@ def _fast_flags(case: Case) -> bool:
     )
     if case.passes == 1:
         return theirs == mine | lock
-    return case.passes == 2 and theirs | tried == mine | tried
+    # Only where the page had to be read does the slow path know of the fast one.
+    answer = case.tgt.run.number(symbol("handle_mm_fault#1", 32))
+    major = bool(answer & case.constants.get("VM_FAULT_MAJOR", 0))
+    is_right = bool(theirs & tried) is major
+    return case.passes == 2 and is_right and theirs | tried == mine | tried
 
 
 def _without_vm_events(tail: Tail) -> list[tuple[int, ...]]:
@@ -321,7 +313,12 @@ def _without_code(step: Step) -> Step:
 
 
 def oops_reason(case: Case) -> bool:
-    """The same routine for kernel faults, given another signal number or text."""
+    """The same routine for kernel faults, given another signal number or text.
+
+    src's reason depends on the outcome, and tgt gives the one of another outcome.
+    """
+    if not case.src.danced or not goes_to_fixup(case):
+        return False
     blank = tuple(map(_without_reason, case.src.steps)), tuple(map(_without_reason, case.tgt.steps))
     return blank != (case.src.steps, case.tgt.steps) and _same_otherwise(case, *blank)
 
@@ -350,8 +347,21 @@ def dropped_effect(case: Case) -> bool:
     settled = case.outcome in _QUIET if case.user else case.outcome is not None
     if not settled or any(isinstance(s, Writes) for s in case.tgt.steps):
         return False
+    if any(
+        _is_register(e.args[1]) for s in case.src.steps if isinstance(s, Writes) for e in s.events
+    ):
+        return False
+    if not case.user and case.outcome not in _QUIET and not goes_to_fixup(case):
+        return False
     kept = tuple(s for s in case.src.steps if not isinstance(s, Writes))
     return kept != case.src.steps and _same_otherwise(case, kept, case.tgt.steps)
+
+
+def _is_register(place: Term) -> bool:
+    """Whether a place is in the registers, which the interrupted code gets back."""
+    while place.op in ("field", "index"):
+        place = place.args[0]
+    return place.op == "object" and place.payload == "regs"
 
 
 def joined_effect(case: Case) -> bool:
@@ -404,12 +414,7 @@ def accounting(case: Case) -> bool:
 
     handle_mm_fault() does the maj/min accounting where it is given the registers.
     """
-    counted = [
-        e.args[0].name
-        for e in case.tgt.halt_trace
-        if is_accounting(e) and e.name == "perf_sw_event" and e.args
-    ]
-    return counted.count("PERF_COUNT_SW_PAGE_FAULTS") == int(case.tgt.run.halt.danced)
+    return counts_right(case)
 
 
 def lock_balance(case: Case) -> bool:
@@ -419,7 +424,7 @@ def lock_balance(case: Case) -> bool:
 
 
 def flag_loss(case: Case) -> bool:
-    """src has lost flags that every fault of this mode has; tgt has exactly these besides."""
+    """src has lost flags that every fault of this mode has; tgt has all of these, and no more."""
     mine = case.src.run.number(case.src.halt.gate[1])
     theirs = case.tgt.run.number(case.tgt.halt.gate[1])
     usual = case.constants.get("FAULT_FLAG_DEFAULT", 0)
@@ -428,7 +433,7 @@ def flag_loss(case: Case) -> bool:
     if case.passes > 1:
         usual |= case.constants.get("FAULT_FLAG_TRIED", 0)
     lost = theirs & ~mine
-    return mine | lost == theirs and not lost & ~usual
+    return mine | lost == theirs and not lost & ~usual and not usual & ~theirs
 
 
 _Question = tuple[DifferenceClass, Callable[[Case], bool]]

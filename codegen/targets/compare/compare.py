@@ -23,6 +23,7 @@ from codegen.ir.terms import Term, negate
 from codegen.ir.trace import End, Event, EventKind
 from codegen.targets.compare.classify import Case, Tail, classify
 from codegen.targets.compare.explain import explanation
+from codegen.targets.compare.mode import in_one_mode
 from codegen.targets.compare.nodes import Comparison, Difference, DifferenceClass, Side, Verdict
 from codegen.targets.compare.pair import Parting, Walk
 from codegen.targets.compare.scenario import (
@@ -57,7 +58,7 @@ def compare(src: Side, tgt: Side, *, accepted: frozenset[DifferenceClass]) -> Co
         if side.entry not in side.program.functions:
             note = f"{side.label}: {side.entry}() could not be read"
             return Comparison(Verdict.UNSUPPORTED, (), 0, 0, (note,))
-    found = Findings(src, tgt)
+    found = Findings(*in_one_mode(src, tgt))
     pairs = passes = 0
     notes: dict[str, None] = {}
     is_open = False
@@ -71,6 +72,11 @@ def compare(src: Side, tgt: Side, *, accepted: frozenset[DifferenceClass]) -> Co
             notes[f"{mode} mode: {bound}; {walk.pairs} path pairs were decided"] = None
             is_open = True
         pairs, passes = pairs + walk.pairs, max(passes, walk.passes)
+        if not walk.pairs and not is_open:
+            notes[
+                f"no world was found in which both are in {'user' if user else 'kernel'} mode"
+            ] = None
+            is_open = True
         if not walk.settled:
             notes[
                 f"the loop changes still after {MAX_PASS} passes; later ones were not followed"
@@ -280,6 +286,13 @@ class Findings:
             b = replay(self.tgt, self.params, changed)
             return None if a is None or b is None else (a, b)
 
+        def unmapped() -> tuple[Replay, Replay] | None:
+            changed = permissive(scenario, passes, 0)
+            changed |= {f"vma_found#{n}": 0 for n in range(1, passes + 2)}
+            a = replay(self.src, self.params, changed)
+            b = replay(self.tgt, self.params, changed)
+            return None if a is None or b is None else (a, b)
+
         @cache
         def moved() -> Atoms:
             runs = allowed(0)
@@ -301,16 +314,19 @@ class Findings:
             user,
             self._outcome(parting, scenario, user),
             passes,
+            acquired + 1,
             bool(scenario.get(contended)),
             Tail(parting.seen.steps, parting.seen.accounting, parting.src, src),
             Tail(parting.shown.steps, parting.shown.accounting, parting.tgt, tgt),
             self.constants,
+            tuple(p.name for p in self.entry.params if p.type.pointer),
             calm=lambda: both({**scenario, contended: 0}),
             slow=lambda: both(scenario, fast=False),
             fresh=fresh,
             entry=lambda: both(with_entry(scenario)),
             bug_ahead=bug_ahead,
             allowed=allowed,
+            unmapped=unmapped,
             early=moved,
         )
 

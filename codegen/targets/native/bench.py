@@ -119,16 +119,18 @@ def build_bench(
     configuration: Configuration,
     library: SourceText | None,
     workdir: Path,
+    draws: Draws | None = None,
 ) -> Bench:
     """Compiles a handler in one configuration; what is written stays in `workdir`.
 
     `source` is the text that `program` was made from, `library` the rendered
-    generic_fault() that a converted handler calls. Raises BenchError where
+    generic_fault() that a converted handler calls. `draws` are another bench's,
+    where the two shall meet the same scenarios. Raises BenchError where
     there is no compiler or it does not take the text.
     """
     if shutil.which(COMPILER) is None:
         raise BenchError(f"the native bench needs {COMPILER}, which is not installed")
-    sources = write_sources(program, found, source, configuration, library, workdir)
+    sources = write_sources(program, found, source, configuration, library, workdir, draws)
     return Bench(program, found, sources.draws, _compile(sources, workdir, source.path))
 
 

@@ -87,9 +87,10 @@ def write_sources(
     configuration: Configuration,
     library: SourceText | None,
     workdir: Path,
+    draws: Draws | None = None,
 ) -> Sources:
-    """Writes everything that the compiler needs into `workdir`."""
-    return _Writer(program, found, source, configuration, library, workdir).write()
+    """Writes everything that the compiler needs into `workdir`; `draws` may be given."""
+    return _Writer(program, found, source, configuration, library, workdir, draws).write()
 
 
 class _Writer:
@@ -101,6 +102,7 @@ class _Writer:
         configuration: Configuration,
         library: SourceText | None,
         workdir: Path,
+        draws: Draws | None = None,
     ) -> None:
         self.program, self.found, self.source = program, found, source
         self.configuration, self.workdir = configuration, workdir
@@ -118,7 +120,7 @@ class _Writer:
         )
         self.kinds = self._kinds()
         self.fixed = self._fixed()
-        self.draws = draws_for(program, self.functions, self.kinds, self.fixed)
+        self.draws = draws or draws_for(program, self.functions, self.kinds, self.fixed)
         self.layout = Layout(self.known, self.draws.kinds)
         self.words: list[Word] = []
 

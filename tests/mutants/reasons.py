@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Why a mutant that nothing tells from the conversion is the same, by operator and text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .judge import Result
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Holds for the mutants of `operators` whose told change matches `told`."""
+
+    operators: frozenset[str]
+    told: re.Pattern[str]
+    why: str
+
+
+def _reason(operators: str, told: str, why: str) -> Reason:
+    return Reason(frozenset(operators.split()), re.compile(told), why)
+
+
+REASONS: tuple[Reason, ...] = (
+    _reason(
+        "poison-first bus-before-segv",
+        "",
+        "handle_mm_fault() returns one outcome only (house plan, section 6), so the order in "
+        "which they are tested does not matter.",
+    ),
+    _reason(
+        "swapped-result",
+        r"GFAULT_FOAD -> GFAULT_DONE",
+        "Handlers return after DONE and after FOAD alike.",
+    ),
+    _reason(
+        "off-by-one",
+        r"GFAULT_POISON",
+        "The size of lost memory is a page at least, so POISON itself is never returned.",
+    ),
+)
+
+
+def reason_for(result: Result) -> str | None:
+    """The first reason that fits a survivor on which the bench agrees."""
+    if result.bench not in ("agrees", ""):
+        return None
+    for reason in REASONS:
+        if result.operator in reason.operators and reason.told.search(result.told):
+            return reason.why
+    return None

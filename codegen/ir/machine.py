@@ -13,7 +13,7 @@ mm answers as `environment.py` says.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 
 from codegen.base.spans import Span
@@ -173,45 +173,50 @@ class Machine(Dancer):
                 twin.absorb(state)
         return list(merged.values())
 
-    def run_merged(self, states: Sequence[State] = ()) -> Iterator[Path]:
+    def run_merged(
+        self,
+        states: Sequence[State] = (),
+        alike: Callable[[State], object] = State.likeness,
+        absorb: Callable[[State, State], None] = State.absorb,
+    ) -> Iterator[Path]:
         """Every feasible path; states that meet and are alike are followed once.
 
-        Who lags behind runs first, so that what can meet does. A path has a
-        list of ways then, each a list of decisions. Raises ResourceBound like
-        `run()`.
+        Who lags behind runs first, so that what can meet does. `alike` says
+        what makes two states alike, `absorb` makes the first stand for both. A
+        path has a list of ways then, each a list of decisions. Raises
+        ResourceBound like `run()`.
         """
-        waiting: list[tuple[tuple[tuple[int, int], ...], int, object, State]] = []
-        alike: dict[object, State] = {}
+        waiting: list[tuple[tuple[tuple[int, int], ...], int, State]] = []
         serial = count = 0
-
-        def wait(state: State) -> None:
-            nonlocal serial
-            key = state.likeness()
-            twin = alike.setdefault(key, state)
-            if twin is state:
-                serial += 1
-                heappush(waiting, (state.place(), serial, key, state))
-            else:
-                twin.absorb(state)
-
-        self._merging = True
+        was_merging, self._merging = self._merging, True
         try:
             for state in [s.copy() for s in states] or [self.start()]:
-                wait(state)
+                serial += 1
+                heappush(waiting, (state.place(), serial, state))
             while waiting:
-                _, _, key, state = heappop(waiting)
-                del alike[key]
-                for result in self._advance(state):
-                    if isinstance(result, State):
-                        wait(result)
-                        continue
-                    count += 1
-                    if count > MAX_PATHS:
-                        raise ResourceBound(f"more than {MAX_PATHS} paths")
-                    if result.end is not End.CUT:
-                        yield result
+                place, _, state = heappop(waiting)
+                met = [state]
+                while waiting and waiting[0][0] == place:
+                    met.append(heappop(waiting)[2])
+                for state in met if len(met) == 1 else _merged(met, alike, absorb):
+                    results: list[State | Path] = [state]
+                    # What runs alone can meet nobody.
+                    while len(results) == 1 and isinstance(results[0], State):
+                        results = self._advance(results[0])
+                        if waiting or len(met) > 1:
+                            break
+                    for result in results:
+                        if isinstance(result, State):
+                            serial += 1
+                            heappush(waiting, (result.place(), serial, result))
+                            continue
+                        count += 1
+                        if count > MAX_PATHS:
+                            raise ResourceBound(f"more than {MAX_PATHS} paths")
+                        if result.end is not End.CUT:
+                            yield result
         finally:
-            self._merging = False
+            self._merging = was_merging
 
     def run(self, states: Sequence[State] = ()) -> Iterator[Path]:
         """Every feasible path, depth first, the taken side of a branch first.
@@ -404,6 +409,20 @@ class Machine(Dancer):
             else:
                 states.append(way)
         return states
+
+
+def _merged(
+    met: list[State],
+    alike: Callable[[State], object],
+    absorb: Callable[[State, State], None],
+) -> list[State]:
+    """The states that met at one place, alike ones told once."""
+    kinds: dict[object, State] = {}
+    for state in met:
+        twin = kinds.setdefault(alike(state), state)
+        if twin is not state:
+            absorb(twin, state)
+    return list(kinds.values())
 
 
 def _without_hint(written: str) -> str:

@@ -9,14 +9,20 @@ is decided by identity.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import reduce
+from itertools import islice
 from typing import Any
 
 from codegen.ir.terms import Term, integer, negate, rebuild
 
 OPAQUE = frozenset({"sym", "call", "object", "field", "index", "text", "local"})
 MAX_EXAMPLES = 48
+# How many of them are tried to repair, of how many broken facts, and how often each.
+MAX_BASES = 3
+MAX_REPAIRS = 2
+MAX_TRIES = 32
+MAX_DEPTH = 8
 
 
 class ResourceBound(Exception):
@@ -59,6 +65,9 @@ class _Example:
     def __init__(self) -> None:
         self._opaque: dict[tuple[object, ...], int] = {}
         self._values: dict[Term, int | None] = {}
+        # The assignment that it was made from: whatever the name is not in is the same there.
+        self._like: tuple[_Example, str] | None = None
+        self._depth = 0
 
     def learn(self, term: Term, value: int) -> None:
         """Gives an opaque term, whose arguments are known already, a value."""
@@ -66,6 +75,17 @@ class _Example:
         if key is not None:
             self._opaque[key] = value
         self._values[term] = value
+
+    def changed(self, term: Term, value: int) -> _Example:
+        """Another assignment, in which an opaque term has another value."""
+        other = _Example()
+        other._opaque = dict(self._opaque)
+        key = self._key(term)
+        if key is not None:
+            other._opaque[key] = value
+        if self._depth < MAX_DEPTH:
+            other._like, other._depth = (self, str(term.payload)), self._depth + 1
+        return other
 
     def _key(self, term: Term) -> tuple[object, ...] | None:
         args = [self.value(a) for a in term.args]
@@ -78,6 +98,8 @@ class _Example:
         value: int | None
         if term.op == "int":
             value = term.value
+        elif self._like is not None and self._like[1] not in term.symbols():
+            value = self._like[0].value(term)
         elif term.op in OPAQUE:
             key = self._key(term)
             value = None if key is None else self._opaque.setdefault(key, 0)
@@ -95,6 +117,48 @@ class _Example:
                 value = result.value if result.is_constant else None
         self._values[term] = value
         return value
+
+
+def _near(fact: Term, example: _Example) -> Iterator[_Example]:
+    """Assignments like `example`, one name of the fact changed to what may make it hold."""
+    inside = list(fact.walk())
+    numbers = sorted({t.value for t in inside if t.op == "int"})
+    for term in inside:
+        if term.op not in ("sym", "call") or (before := example.value(term)) is None:
+            continue
+        if term.bits == 1:
+            yield example.changed(term, 1 - before)
+            continue
+        ones = (1 << term.bits) - 1
+        others = [v for t in inside if t.bits == term.bits and (v := example.value(t)) is not None]
+        tries = [n for k in numbers for n in (before | k, before & ~k, k, k + 1, k - 1)]
+        tries += [n for v in others for n in (v, v + 1, v - 1)]
+        for value in dict.fromkeys(n & ones for n in (*tries, before ^ 1, 0, ones)):
+            if value != before:
+                yield example.changed(term, value)
+
+
+def _repaired(facts: list[Term], examples: list[_Example]) -> _Example | None:
+    """An assignment under which all facts hold, found by changing one that nearly does."""
+    broken = [(sum(not e.value(f) for f in facts), i) for i, e in enumerate(examples[:MAX_BASES])]
+    for count, position in sorted(broken):
+        if count > MAX_REPAIRS:
+            break
+        found: _Example | None = examples[position]
+        while found is not None and count:
+            wrong = next(f for f in facts if not found.value(f))
+            near = islice(_near(wrong, found), MAX_TRIES)
+            found = None
+            for tried in near:
+                if not tried.value(wrong):
+                    continue
+                left = sum(not tried.value(f) for f in facts)
+                if left < count:
+                    found, count = tried, left
+                    break
+        if found is not None:
+            return found
+    return None
 
 
 class PathSolver:
@@ -126,9 +190,12 @@ class PathSolver:
             return self._feasible[key]
         answer = any(all(e.value(f) for f in wanted) for e in self._examples)
         if not answer:
-            answer = self._check(wanted)
-            if answer:
-                self._examples.insert(0, self._example(wanted))
+            example = _repaired(wanted, self._examples)
+            if example is None and self._check(wanted):
+                example = self._example(wanted)
+            answer = example is not None
+            if example is not None:
+                self._examples.insert(0, example)
                 del self._examples[MAX_EXAMPLES:]
         self._feasible[key] = answer
         return answer

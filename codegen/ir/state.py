@@ -7,8 +7,10 @@ from here on (`likeness()`) can be told once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from weakref import WeakKeyDictionary
 
 from codegen.base.spans import Span
 from codegen.ir.environment import Outcome
@@ -17,9 +19,7 @@ from codegen.ir.nodes import (
     Function,
     Local,
 )
-from codegen.ir.terms import (
-    Term,
-)
+from codegen.ir.terms import FALSE, TRUE, Term, conjoin, disjoin, negate
 from codegen.ir.trace import Decision, End, Event, EventKind
 
 # What a handler answers a fault with.
@@ -68,19 +68,39 @@ class State:
         Of what happened, only the answers count (signals, OOM, the kernel's
         routine), not prints and the like.
         """
-        alive = {f.number: live_before(f.function)[f.label, f.index] for f in self.frames}
-        places = frozenset(
-            (place, value)
-            for place, value in self.memory.items()
-            if place.op != "local" or place.payload[1] in alive.get(place.payload[0], ())  # type: ignore[index]
-        )
         return (
             tuple((f.function.name, f.label, f.index, f.number) for f in self.frames),
-            places,
+            self._living(),
             frozenset(self.versions.items()),
             tuple((e.kind, e.name, e.args, e.parts) for e in self.trace if e.kind in ANSWERS),
             (self.acquired, self.faults, self.lock_depth, self.vma_locked, self.retrying),
             (self.outcome, self.outcome_at >= 0, self.flags, frozenset(self.vmas)),
+        )
+
+    def _living(self) -> frozenset[tuple[Term, Term]]:
+        """The places that can still be read, with their values."""
+        alive = {f.number: live_before(f.function)[f.label, f.index] for f in self.frames}
+        return frozenset(
+            (place, value)
+            for place, value in self.memory.items()
+            if place.op != "local" or place.payload[1] in alive.get(place.payload[0], ())  # type: ignore[index]
+        )
+
+    def exact_likeness(self) -> object:
+        """What makes two states alike where everything that happened counts.
+
+        So does what is known of the world's own answers (`signal_pending#1`): a
+        difference is named by them.
+        """
+        answers = frozenset(f for f in self.facts if _is_answer(f))
+        return (
+            answers,
+            tuple((f.function.name, f.label, f.index, f.number) for f in self.frames),
+            self._living(),
+            frozenset(self.versions.items()),
+            tuple((e.kind, e.name, e.args, e.parts) for e in self.trace),
+            (self.acquired, self.faults, self.lock_depth, self.vma_locked, self.retrying),
+            (self.outcome, self.outcome_at, self.flags, self.epoch, frozenset(self.vmas)),
         )
 
     def place(self) -> tuple[tuple[int, int], ...]:
@@ -103,6 +123,21 @@ class State:
         self.steps = max(self.steps, twin.steps)
         self.decisions, *others = without_needless((*self.ways(), *twin.ways()))
         self.others = tuple(others)
+
+    def join(self, twin: State) -> None:
+        """Becomes this state and one that is exactly alike: either side's facts hold.
+
+        The facts that both began with stay where they stand.
+        """
+        mine, theirs = frozenset(self.facts), frozenset(twin.facts)
+        common = tuple(f for f in self.facts if f in theirs)
+        either = alternatives(
+            tuple(f for f in self.facts if f not in theirs),
+            tuple(f for f in twin.facts if f not in mine),
+        )
+        self.facts = (*common, *(f for f in either if f not in theirs or f not in mine))
+        self.frame_count = max(self.frame_count, twin.frame_count)
+        self.steps = max(self.steps, twin.steps)
 
     def decide(self, decision: Decision) -> None:
         """Notes a branch that was taken; what led here and can not lead there is forgotten."""
@@ -166,6 +201,85 @@ def without_needless(
                     changed = True
                     break
     return list(found.values())
+
+
+@cache
+def _is_answer(fact: Term) -> bool:
+    """Whether a fact is a truth value of the world, or the negation of one."""
+    atom = fact.args[0] if fact.op == "lnot" else fact
+    return atom.op == "sym" and atom.bits == 1 and "#" in str(atom.payload)
+
+
+Cube = frozenset[Term]
+MAX_CUBES = 32
+"""How many ways together are told apart; of more, each side's facts stay as they are."""
+_cubes: WeakKeyDictionary[Term, frozenset[Cube]] = WeakKeyDictionary()
+
+
+def alternatives(mine: Iterable[Term], theirs: Iterable[Term]) -> tuple[Term, ...]:
+    """Facts that say: all of `mine` or all of `theirs`; no more than needed.
+
+    (a, !b) or (a, b)        ->  a
+    (a) or (!a, b)           ->  a || b
+    (a || b) or (!a, !b)     ->  nothing
+    """
+    ways = _reduced(_product(mine) | _product(theirs))
+    if frozenset() in ways:
+        return ()
+    shared = frozenset.intersection(*ways)
+    facts = sorted(shared, key=lambda t: t.serial)
+    rest = frozenset(w - shared for w in ways)
+    if frozenset() not in rest:
+        either = FALSE
+        for way in sorted(rest, key=lambda w: sorted(t.serial for t in w)):
+            whole = TRUE
+            for fact in sorted(way, key=lambda t: t.serial):
+                whole = conjoin(whole, fact)
+            either = disjoin(either, whole)
+        _cubes[either] = rest
+        facts.append(either)
+    return tuple(facts)
+
+
+def alternatives_of(fact: Term) -> frozenset[Cube] | None:
+    """The ways of which a fact made by `alternatives` says that one holds; None for any other."""
+    return _cubes.get(fact)
+
+
+def _product(facts: Iterable[Term]) -> frozenset[Cube]:
+    """The ways in which all facts can hold, those made by `alternatives` taken apart."""
+    ways: frozenset[Cube] = frozenset({frozenset()})
+    for fact in facts:
+        parts = _cubes.get(fact)
+        if parts is None or len(parts) * len(ways) > MAX_CUBES:
+            parts = frozenset({frozenset({fact})})
+        ways = frozenset(w | p for w in ways for p in parts)
+    return frozenset(w for w in ways if not any(negate(f) in w for f in w))
+
+
+def _reduced(ways: frozenset[Cube]) -> frozenset[Cube]:
+    """Two ways that differ in one fact only are one without it; a longer way adds nothing."""
+    left = set(ways)
+    changed = True
+    while changed:
+        changed = False
+        for way in sorted(left, key=len):
+            shorter = _without_one(way, left)
+            if shorter is not None:
+                left.discard(way)
+                left.add(shorter)
+                changed = True
+                break
+    return frozenset(w for w in left if not any(o < w for o in left))
+
+
+def _without_one(way: Cube, ways: set[Cube]) -> Cube | None:
+    """The way without a fact that it does not need, if there is one."""
+    for fact in way:
+        rest, opposite = way - {fact}, negate(fact)
+        if any(opposite in o and o - {opposite} <= rest for o in ways):
+            return rest
+    return None
 
 
 class Pause(Exception):

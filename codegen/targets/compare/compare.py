@@ -48,8 +48,16 @@ MAX_ALIKE = 12
 """How many differences of one kind are kept for the one that is told."""
 
 
-def compare(src: Side, tgt: Side, *, accepted: frozenset[DifferenceClass]) -> Comparison:
+def compare(
+    src: Side,
+    tgt: Side,
+    *,
+    accepted: frozenset[DifferenceClass],
+    solver: SlicingSolver | None = None,
+) -> Comparison:
     """Both sides over all feasible path pairs, in user and in kernel mode.
+
+    `solver` may have answered for other configurations of the same handler.
 
     `other` is never accepted. Nothing is raised: a side without its entry is
     UNSUPPORTED, a bound that was reached UNKNOWN, both with a note.
@@ -58,7 +66,7 @@ def compare(src: Side, tgt: Side, *, accepted: frozenset[DifferenceClass]) -> Co
         if side.entry not in side.program.functions:
             note = f"{side.label}: {side.entry}() could not be read"
             return Comparison(Verdict.UNSUPPORTED, (), 0, 0, (note,))
-    found = Findings(*in_one_mode(src, tgt))
+    found = Findings(*in_one_mode(src, tgt), solver or SlicingSolver())
     pairs = passes = 0
     notes: dict[str, None] = {}
     is_open = False
@@ -112,7 +120,7 @@ class Findings:
 
     src: Side
     tgt: Side
-    solver: SlicingSolver = field(default_factory=SlicingSolver)
+    solver: SlicingSolver
     partings: dict[object, list[Parting]] = field(default_factory=dict)
     crowded: set[object] = field(default_factory=set)
     differences: list[Difference] = field(default_factory=list)

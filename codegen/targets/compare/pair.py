@@ -5,7 +5,8 @@
     handle_mm_fault() --src--> return  for each: handle_mm_fault() --tgt--> return?
     handle_mm_fault() --src--> lock    for each: handle_mm_fault() --tgt--> lock?
 
-tgt only goes where src's facts allow. Pairs of states that stand at the same
+Each side's ways from a gate are found once; those of both that some world leads
+along are a pair. Pairs of states that stand at the same
 gate and look alike are told once; each remembers the ways that led to it. Once
 no new pair of states appears, any further pass repeats one already followed.
 """
@@ -14,13 +15,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from codegen.ir.solver import ResourceBound
 from codegen.ir.state import State
 from codegen.ir.terms import TRUE, Term, arithmetic, equal, extend, symbol
 from codegen.ir.trace import End, Event
+from codegen.targets.compare.beside import Told, Ways
 from codegen.targets.compare.live import Likeness, is_call_since
 from codegen.targets.compare.observe import Observed, differing, observe, values_differ
 from codegen.targets.compare.slices import SlicingSolver
@@ -31,6 +33,8 @@ _VMA = re.compile(r"vma#(\d+)")
 _FAR = 2
 MAX_PAIRS = 200_000
 """How many path pairs are decided before giving up."""
+MAX_CANDIDATES = 5_000_000
+"""How many ways of both sides are held against each other before giving up."""
 
 
 class Channel(Enum):
@@ -114,6 +118,7 @@ class Walk:
         self.axioms = facts
         self.likeness = Likeness()
         self.pairs = 0
+        self.candidates = 0
         self.passes = 0
         self.settled = True
         self.unmatched: list[tuple[Joint, Halt]] = []
@@ -144,14 +149,26 @@ class Walk:
 
     def _pairs(self, joint: Joint) -> Iterator[tuple[Halt, Halt]]:
         faults, passes = self.limits(joint)
+        known = len(joint.facts)
+        theirs = Ways(
+            Told(halt, halt.facts[known:])
+            for halt in self._stretch(self.tgt, joint.tgt, joint.facts, faults, passes)
+        )
         for src in self._stretch(self.src, joint.src, joint.facts, faults, passes):
+            mine = Told(src, src.facts[known:])
             met = False
-            for tgt in self._stretch(self.tgt, joint.tgt, src.facts, faults, passes):
+            for way in theirs.beside(mine):
+                self.candidates += 1
+                if self.candidates > MAX_CANDIDATES:
+                    raise ResourceBound(f"more than {MAX_CANDIDATES} candidates for a path pair")
+                own = tuple(f for f in way.facts if f not in mine.told)
+                if own and not self.solver.also_possible(own, src.facts):
+                    continue
                 met = True
                 self.pairs += 1
                 if self.pairs > MAX_PAIRS:
                     raise ResourceBound(f"more than {MAX_PAIRS} path pairs")
-                yield src, tgt
+                yield src, replace(way.halt, facts=(*src.facts, *own))
             if not met:
                 self.unmatched.append((joint, src))
 

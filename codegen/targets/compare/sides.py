@@ -17,6 +17,7 @@ from codegen.tables.mode import find_mode
 from codegen.targets.compare.compare import compare
 from codegen.targets.compare.merge import combined
 from codegen.targets.compare.nodes import Comparison, DifferenceClass, Selection, Side
+from codegen.targets.compare.slices import SlicingSolver
 
 _PER_VMA_LOCK = "CONFIG_PER_VMA_LOCK"
 
@@ -26,8 +27,9 @@ def compare_units(
 ) -> Comparison:
     """The handler `function` of `before` against `after`, over every configuration of both."""
     found = []
+    solver = SlicingSolver()  # what one configuration asked is not asked again in the next
     for src, tgt in sides(before, after, function):
-        one = compare(src, tgt, accepted=accepted)
+        one = compare(src, tgt, accepted=accepted, solver=solver)
         seen = tuple(d.seen_in(src, tgt) for d in one.differences)
         found.append(replace(one, differences=seen))
     return combined(found)

@@ -9,6 +9,7 @@ the many paths that differ elsewhere share the answer.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from codegen.ir.solver import PathSolver, ResourceBound
 from codegen.ir.terms import TRUE, Term, negate
@@ -19,6 +20,8 @@ class SlicingSolver(PathSolver):
 
     def __init__(self, timeout_ms: int = 10_000) -> None:
         super().__init__(timeout_ms)
+        self._marks: dict[Term, tuple[Any, Any]] = {}
+        self._cores: dict[Term, list[frozenset[Term]]] = {}
         self._groups: dict[frozenset[Term], bool] = {}
         self._decided: dict[tuple[Term, frozenset[Term]], bool | None] = {}
 
@@ -30,6 +33,20 @@ class SlicingSolver(PathSolver):
             group, left = _connected([first], first.links(), left)
             if not self._holds(group):
                 return False
+        return True
+
+    def also_possible(self, more: tuple[Term, ...], facts: tuple[Term, ...]) -> bool:
+        """Whether `more` can hold where `facts`, which can hold at once, do."""
+        if self._refuted(frozenset((*facts, *more))):
+            return False
+        left = [*facts, *more]
+        rest = list(more)
+        while rest:
+            first = rest.pop()
+            group, left = _connected([], first.links(), left)
+            if not self._holds(group):
+                return False
+            rest = [f for f in rest if f in left]
         return True
 
     def decide(self, condition: Term, facts: tuple[Term, ...]) -> bool | None:
@@ -55,24 +72,51 @@ class SlicingSolver(PathSolver):
         return answer
 
     def _check(self, facts: list[Term]) -> bool:
-        """See PathSolver: the questions here have little in common, so each has one scope."""
+        """See PathSolver: the questions here have little in common, so each has one scope.
+
+        Where the facts contradict each other, those few that do are remembered:
+        whatever has them among its facts contradicts itself, too.
+        """
         if self._stack:
             self._solver.pop()
         self._solver.push()
         self._stack = [TRUE]  # one scope is open, whatever is in it
-        self._solver.add(*map(self._translate, facts))
+        marks = {}
+        for fact in facts:
+            mark, implied = self._marked(fact)
+            marks[mark.get_id()] = fact
+            self._solver.add(implied)
         self.questions += 1
-        answer = self._solver.check()
+        answer = self._solver.check(*(self._marked(f)[0] for f in facts))
         if answer == self._z3.unknown:
             raise ResourceBound(self._solver.reason_unknown())
-        return bool(answer == self._z3.sat)
+        if answer == self._z3.sat:
+            return True
+        core = frozenset(marks[m.get_id()] for m in self._solver.unsat_core())
+        if core:
+            self._cores.setdefault(max(core, key=_serial), []).append(core)
+        return False
+
+    def _marked(self, fact: Term) -> tuple[Any, Any]:
+        """(a name for a fact in z3, that the name implies the fact)."""
+        found = self._marks.get(fact)
+        if found is None:
+            mark = self._z3.Bool(f"fact {fact.serial}")
+            found = self._marks[fact] = mark, self._z3.Implies(mark, self._translate(fact))
+        return found
 
     def _holds(self, group: list[Term]) -> bool:
         key = frozenset(group)
         known = self._groups.get(key)
         if known is None:
-            known = self._groups[key] = super().possible(sorted(key, key=_serial))
+            known = not self._refuted(key) and super().possible(sorted(key, key=_serial))
+            self._groups[key] = known
         return known
+
+    def _refuted(self, facts: frozenset[Term]) -> bool:
+        """Whether facts that are known to contradict each other are among these."""
+        cores = self._cores
+        return any(core <= facts for f in facts if f in cores for core in cores[f])
 
 
 def _connected(

@@ -121,18 +121,12 @@ class World(Machine):
         """
         first = state.copy()
         first.facts, first.decisions, first.trace, first.steps = facts, (), [], 0
-        stack: list[State | Path] = [first]
-        count = 0
-        while stack:
-            current = stack.pop()
-            if isinstance(current, State):
-                stack.extend(reversed(self._advance(current)))
-                continue
-            count += 1
-            if count > MAX_STRETCH:
+        ways = self.run_merged([first], State.exact_likeness, State.join)
+        for count, way in enumerate(ways):
+            if count >= MAX_STRETCH:
                 raise ResourceBound(f"more than {MAX_STRETCH} ways from one gate to the next")
-            if isinstance(current, Halt) and current.end is not End.CUT:
-                yield current
+            assert isinstance(way, Halt)
+            yield way
 
     def until(self, faults: int, passes: int) -> None:
         """The next stretches halt before fault number `faults` + 1 and before pass `passes` + 1."""

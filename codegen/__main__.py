@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from codegen.base.progress import progress_for_stderr
 if TYPE_CHECKING:
     from codegen.tables.nodes import HandlerTables
     from codegen.targets.c.series import Plan
+    from codegen.targets.report.nodes import Entry
     from codegen.toolchain import Product, Request
 
 CLEAN, FINDINGS, UNUSABLE = 0, 1, 2
@@ -36,7 +38,9 @@ def cli() -> None:
     """
 
 
-def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def _source_options(
+    command: Callable[..., Any], forms: Sequence[str] = ("text", "json")
+) -> Callable[..., Any]:
     options = [
         click.argument("source", required=False, type=click.Path(path_type=Path)),
         click.option("--arch", "archs", multiple=True, metavar="A", help="Only this architecture."),
@@ -50,7 +54,7 @@ def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--format",
             "form",
-            type=click.Choice(["text", "json"]),
+            type=click.Choice(forms),
             default="text",
             show_default=True,
         ),
@@ -213,8 +217,6 @@ def _product_json(product: Product) -> dict[str, Any]:
 def _products(
     request: Request, accepted: frozenset[str], *, with_tables: bool = False
 ) -> list[Product]:
-    from functools import partial
-
     from codegen.toolchain import converted
 
     work = partial(converted, accepted=accepted, with_tables=with_tables)
@@ -353,8 +355,6 @@ def diff(
     reject: Sequence[str],
 ) -> int:
     """Behaviour before and after: SOURCE against its conversion, or against TARGET."""
-    from functools import partial
-
     from codegen.corpus.pairs import pair_up
     from codegen.toolchain import against
 
@@ -387,7 +387,7 @@ def _verdict_code(products: Sequence[Product]) -> int:
 
 
 @cli.command()
-@_source_options
+@partial(_source_options, forms=("text", "json", "sarif"))
 @_classes_options
 def check(
     source: Path | None,
@@ -399,16 +399,18 @@ def check(
     reject: Sequence[str],
 ) -> int:
     """Each handler against the contract of generic_fault(), as findings."""
-    from functools import partial
-
-    from codegen.toolchain import checked
+    from codegen.toolchain import checked, sarif_log
 
     accepted = _accepted(accept, reject, default=False)
     request = _request(source, archs, settings, jobs)
     work = partial(checked, accepted=accepted)
     products = [p for found in _run(request, work, "checking") for p in found]
+    code = _report_refusals([p.listed for p in products]) or _verdict_code(products)
     if form == "json":
         click.echo(_document(request, "check", [_product_json(p) for p in products]))
+    elif form == "sarif":
+        log = sarif_log(request, products, accepted, sys.argv[1:], code)
+        click.echo(json.dumps(log, indent=1))
     else:
         for product in products:
             if product.report:
@@ -416,7 +418,56 @@ def check(
         counts = Counter(str(d["class"]) for p in products for d in p.differences)
         told = ", ".join(f"{n} {cls}" for cls, n in sorted(counts.items())) or "no findings"
         click.echo(f"{sum(p.is_handler for p in products)} handlers: {told}")
-    return _report_refusals([p.listed for p in products]) or _verdict_code(products)
+    return code
+
+
+@cli.command()
+@_source_options
+@_classes_options
+@click.option(
+    "-o",
+    "--output",
+    "page",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write the page.",
+)
+@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+def report(
+    source: Path | None,
+    archs: Sequence[str],
+    settings: Sequence[str],
+    form: str,
+    jobs: int,
+    accept: Sequence[str],
+    reject: Sequence[str],
+    page: Path,
+    force: bool,
+) -> int:
+    """One self-contained page: tables, conversions, differences and findings."""
+    from codegen.base.files import must_be_new, write_new
+    from codegen.toolchain import page_of, reported
+
+    must_be_new(page, force=force)
+    accepted = _accepted(accept, reject, default=True)
+    request = _request(source, archs, settings, jobs)
+    work = partial(reported, accepted=accepted)
+    found = [e for entries in _run(request, work, "looking at everything") for e in entries]
+    click.echo(f"wrote {write_new(page, page_of(request, found), force=force)}", err=True)
+    if form == "json":
+        click.echo(_document(request, "report", [e.document for e in found]))
+    else:
+        click.echo(f"{sum(e.is_handler for e in found)} handlers: {_counted(found)}")
+    code = _report_refusals([e.listed for e in found])
+    return code or (FINDINGS if any(e.is_open for e in found) else CLEAN)
+
+
+def _counted(entries: Sequence[Entry]) -> str:
+    """How many handlers have which verdict, and how many findings there are."""
+    verdicts = Counter(e.verdict for e in entries if e.is_handler)
+    findings = sum(len(e.findings) for e in entries)
+    told = [f"{n} {verdict}" for verdict, n in sorted(verdicts.items())]
+    return ", ".join([*told, f"{findings} finding{'' if findings == 1 else 's'} of check"])
 
 
 @cli.command()
@@ -445,8 +496,6 @@ def simulate(
     force: bool,
 ) -> int:
     """Run one scenario and show its trace, or write the simulator module."""
-    from functools import partial
-
     from codegen.base.diagnostics import Refusal
     from codegen.base.files import write_new
     from codegen.targets.simulator.run import load_simulator, scenario_from, trace_json

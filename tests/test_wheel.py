@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA = ("templates", "kernel_snippets")
+DATA = ("docs", "templates", "kernel_snippets")
 
 
 @pytest.fixture(scope="module")

@@ -9,14 +9,19 @@ from pathlib import Path
 from codegen.base.diagnostics import GenfaultError
 
 
+def must_be_new(path: Path, *, force: bool = False) -> None:
+    """Raises GenfaultError where `path` is there already and `force` is not given."""
+    if path.exists() and not force:
+        raise GenfaultError(f"{path} is there already; --force overwrites it")
+
+
 def write_new(path: Path, text: str, *, force: bool = False) -> Path:
     """Writes `text` (UTF-8) to `path`; its folder is made. Gives the path.
 
     Raises GenfaultError where something is there already and `force` is not
     given, and where the place cannot be written.
     """
-    if path.exists() and not force:
-        raise GenfaultError(f"{path} is there already; --force overwrites it")
+    must_be_new(path, force=force)
     return replace_file(path, text.encode("utf-8"))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where `templates/` and `kernel_snippets/` are: in a checkout, or inside the wheel."""
+"""Where `docs/`, `templates/` and `kernel_snippets/` are: in a checkout, or inside the wheel."""
 
 from pathlib import Path
 

@@ -263,13 +263,17 @@ def _shrunk(scenario: dict[str, int], facts: list[Term]) -> dict[str, int]:
         for name in touching if calls else own:
             touching[name].append(fact)
     small = dict(scenario)
-    for name in sorted(scenario, reverse=True):
-        for number in _smaller(small[name]):
-            tried = {**small, name: number}
-            evaluator = Evaluator(tried)
-            if all(evaluator.number(f) for f in touching[name]):
-                small = tried
-                break
+    again = True
+    while again:
+        # A name that got smaller may make room for one that came before it.
+        again = False
+        for name in sorted(scenario, reverse=True):
+            for number in _smaller(small[name]):
+                tried = {**small, name: number}
+                evaluator = Evaluator(tried)
+                if all(evaluator.number(f) for f in touching[name]):
+                    small, again = tried, True
+                    break
     return small
 
 

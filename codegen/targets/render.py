@@ -3,7 +3,7 @@
 
 from functools import cache
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from codegen.base.resources import data_dir
 
@@ -14,6 +14,8 @@ def environment() -> Environment:
     return Environment(
         loader=FileSystemLoader(data_dir("templates")),
         undefined=StrictUndefined,
+        # C and Python are written as they are; in HTML every value is escaped.
+        autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

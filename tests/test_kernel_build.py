@@ -320,6 +320,7 @@ def test_the_summary_and_the_results() -> None:
         ({".config": ""}, (), "make mrproper"),
         ({"arch/toy/include/generated/x.h": ""}, (), "make mrproper"),
         ({}, ("toaster",), "no recipe for 'toaster'"),
+        ({}, ("--jobs", "2", "toaster"), "no recipe for 'toaster'"),
     ],
 )
 def test_bad_usage_is_one_message(

@@ -30,7 +30,7 @@ _HELPER_FILES = (steps.HELPER_SOURCE, "include/linux/generic_fault.h")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 all is clean; 1 something was found; 2 bad usage, or nothing could be compiled."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_intermixed_args(arguments)
     try:
         return _Run(options).run()
     except (SeriesError, GenfaultError) as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.kernel_build import report, scratch
+from scripts.kernel_build import report, review, scratch
 from scripts.kernel_build.__main__ import main
 from scripts.kernel_build.diagnostics import Diagnostic, diagnostics_in, new_ones
 from scripts.kernel_build.recipes import How, Mend, find_toolchain, load_recipes
@@ -340,3 +340,25 @@ def test_bad_usage_is_one_message(
     assert said.err.startswith("kernel-build: ")
     assert words in said.err
     assert said.err.count("\n") == 1
+
+
+@pytest.mark.skipif(shutil.which("perl") is None, reason="needs perl")
+def test_checkpatch_on_a_line_that_moved_is_no_finding(tmp_path: Path) -> None:
+    script = tmp_path / "scripts/checkpatch.pl"
+    script.parent.mkdir()
+    patch = tmp_path / "0002-toy.patch"
+    patch.write_text("---\n-BUG();\n+\tBUG();\n+new;\n")
+
+    def says(*lines: str) -> Step:
+        told = "".join(f"0002-toy.patch:{line}\n" for line in lines)
+        script.write_text(f"print <<'E';\n{told}total: 1\nE\nexit({int(bool(lines))});\n")
+        return review.checkpatch(tmp_path, patch)
+
+    assert says().ok is True
+    assert says("3: WARNING:AVOID_BUG: do not").ok is True
+    noted = says("4: CHECK:SPACING: no space", "4: WARNING:FILE_PATH_CHANGES: a new file")
+    assert (noted.ok, noted.note) == (True, "1 SPACING, 1 FILE_PATH_CHANGES")
+    found = says("4: ERROR:CODE_INDENT: tabs")
+    assert (found.ok, found.new) == (False, ("0002-toy.patch:4: ERROR: tabs",))
+    script.write_text("exit(1);\n")
+    assert review.checkpatch(tmp_path, patch).ok is None

@@ -15,26 +15,40 @@ from scripts.kernel_build.steps import Step
 
 # A new file may want a line in MAINTAINERS: for the maintainers to say.
 _NOTED = frozenset({"FILE_PATH_CHANGES"})
-_FOUND = re.compile(r"^\S+?:(?:\d+:)? (?P<level>ERROR|WARNING|CHECK):(?P<type>\w+): (?P<text>.*)$")
+_FOUND = re.compile(
+    r"^\S+?:(?P<line>\d+): (?P<level>ERROR|WARNING|CHECK):(?P<type>\w+): (?P<text>.*)$"
+)
 
 
 def checkpatch(source: Path, patch: Path) -> Step:
-    """`checkpatch.pl --strict` on one patch; `source` is a scratch copy, for it leaves a file."""
+    """`checkpatch.pl --strict` on one patch; `source` is a scratch copy, for it leaves a file.
+
+    What it says of a line that the patch only moves was there before, and does
+    not count; nor does a CHECK.
+    """
     start = time.monotonic()
     text = patch.read_text("utf-8", "replace")
     signed = () if "\nSigned-off-by: " in text else ("--no-signoff",)
     words = ("--strict", "--terse", "--show-types", *signed)
     command = ["perl", str(source / "scripts/checkpatch.pl"), f"--root={source}", *words]
     done = _run([*command, str(patch.resolve())], source)
-    counted = [m for m in map(_FOUND.match, done.stdout.splitlines()) if m is not None]
-    told = tuple(m[0].removeprefix(f"{patch.resolve().parent}/") for m in counted)
-    grumbles = [m for m in counted if m["level"] != "CHECK" and m["type"] not in _NOTED]
     took = time.monotonic() - start
-    if "total:" not in done.stdout:
+    if done.returncode and "total:" not in done.stdout:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
         return Step("checkpatch", None, note=lines[0], seconds=took)
-    noted = "; ".join(f"{m['type']}" for m in counted if m not in grumbles)
-    return Step("checkpatch", not grumbles, told, note=noted, seconds=took)
+    lines = text.splitlines()
+    moved = {line[1:].strip() for line in lines if line.startswith("-")}
+    fresh, noted = [], []
+    for found in filter(None, map(_FOUND.match, done.stdout.splitlines())):
+        about = lines[int(found["line"]) - 1] if int(found["line"]) <= len(lines) else ""
+        if about.startswith("+") and about[1:].strip() in moved:
+            continue
+        if found["level"] == "CHECK" or found["type"] in _NOTED:
+            noted.append(found["type"])
+        else:
+            fresh.append(f"{patch.name}:{found['line']}: {found['level']}: {found['text']}")
+    told = ", ".join(f"{noted.count(t)} {t}" for t in dict.fromkeys(noted))
+    return Step("checkpatch", not fresh, tuple(fresh), note=told, seconds=took)
 
 
 def kernel_doc(source: Path, files: Sequence[str]) -> Step:

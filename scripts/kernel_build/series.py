@@ -19,6 +19,9 @@ from typing import Any
 
 _TOUCHED = re.compile(r"^(?:---|\+\+\+) (?:[ab]/)?(\S+)", re.M)
 
+# The series is only compiled here: whose name it bears does not matter.
+_NOBODY = {"GIT_AUTHOR_NAME": "genfault", "GIT_AUTHOR_EMAIL": "genfault@localhost"}
+
 
 class SeriesError(Exception):
     """genfault or git did not do it; the message is for the user."""
@@ -54,23 +57,21 @@ def make_series(tree: Path, archs: Sequence[str], patches: Path | None, folder: 
     Raises SeriesError where genfault cannot read the tree, or git cannot apply.
     """
     narrowed = [word for arch in archs for word in ("--arch", arch)]
-    found: tuple[Path, ...] = ()
     if patches is None:
-        where = folder / "converted"
-        told = _genfault("convert", str(tree), *narrowed, "--output", str(where))
-        files = {str(p.relative_to(where)): p.read_bytes() for p in where.rglob("*") if p.is_file()}
+        where = folder / "patches"
+        told = _genfault("convert", str(tree), *narrowed, "--patches", str(where))
     else:
+        where = patches
         told = _genfault("list", str(tree), *narrowed)
-        found = tuple(p for p in sorted(patches.glob("*.patch")) if not p.name.startswith("0000-"))
-        if not found:
-            raise SeriesError(f"{patches}: no *.patch in it")
-        files = apply(tree, found)
+    found = tuple(p for p in sorted(where.glob("*.patch")) if not p.name.startswith("0000-"))
+    if patches is not None and not found:
+        raise SeriesError(f"{patches}: no *.patch in it")
     handlers = {
         h["arch"]: Handler(h["arch"], h["file"], h.get("verdict", ""), _why_not(h))
         for h in told["handlers"]
         if h["role"] == "handler" and h["arch"] is not None
     }
-    return Series(files, found, handlers)
+    return Series(apply(tree, found), found, handlers)
 
 
 def _why_not(handler: Mapping[str, Any]) -> str | None:
@@ -87,6 +88,7 @@ def _why_not(handler: Mapping[str, Any]) -> str | None:
 def _genfault(*arguments: str) -> Any:
     done = subprocess.run(
         [sys.executable, "-m", "codegen", *arguments, "--format", "json"],
+        env={**_NOBODY, **os.environ},
         capture_output=True,
         text=True,
         check=False,

@@ -438,7 +438,7 @@ def checked(request: Request, file: CFile, accepted: frozenset[str]) -> tuple[Pr
     from codegen.base.diagnostics import Refusal, RefusalCode
     from codegen.ir.solver import ResourceBound
     from codegen.tables.extract import list_handlers, with_refusal
-    from codegen.targets.compare.check import check
+    from codegen.targets.compare.check import check_all
     from codegen.targets.compare.merge import findings
     from codegen.targets.compare.printer import findings_text
     from codegen.targets.compare.sides import sides
@@ -449,10 +449,7 @@ def checked(request: Request, file: CFile, accepted: frozenset[str]) -> tuple[Pr
         product = Product(_with_status(request, file, unit, listed), file.source.text)
         if listed.role == "handler" and not listed.refusals:
             try:
-                found = [
-                    tuple(d.seen_in(src, src) for d in check(src))
-                    for src, _ in sides(unit, unit, listed.function)
-                ]
+                found = check_all(src for src, _ in sides(unit, unit, listed.function))
             except ResourceBound as bound:
                 refusal = Refusal(
                     RefusalCode.RESOURCE, str(bound), listed.function, file.path, listed.line

@@ -72,6 +72,7 @@ class Caller(Evaluator):
         raise NotImplementedError
 
     def _store(self, state: State, place: Term, value: Term, span: Span) -> None:
+        self._dereferenced(state, place)
         state.memory[place] = value
         if root_of(place).op != "local":
             self._event(state, EventKind.WRITE, place_text(place), (value, place), span)

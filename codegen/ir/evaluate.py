@@ -10,6 +10,7 @@ The lowest layer of the machine: it reads and never ends a path.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from codegen.ir import types
 from codegen.ir.environment import Plan
@@ -76,6 +77,8 @@ class Evaluator:
     user: Term
     handler: str
     names: dict[Term, str]
+    # What has to hold for the operand at hand to be evaluated at all (`p && p->x`).
+    _guards: tuple[Term, ...] = ()
 
     # -- memory ------------------------------------------------------------------
 
@@ -96,11 +99,37 @@ class Evaluator:
                 return self._eval(state, base)
 
     def _load(self, state: State, place: Term, ctype: CType) -> Term:
+        self._dereferenced(state, place)
         value = state.memory.get(place)
         bits = ctype.bits or 64
         if value is None:
             value = self._initial(state, place, bits)
         return extend(value, bits, ctype.signed)
+
+    def _dereferenced(self, state: State, place: Term) -> None:
+        """What is read or written through a pointer is there: the pointer is not NULL.
+
+        It holds where the access happens: not for the other operand of `&&`,
+        and not on a path that goes round it.
+        """
+        pointer = root_of(place)
+        if pointer.op in ("object", "local", "text"):
+            return
+        fact = truth(pointer)
+        for guard in self._guards:
+            fact = disjoin(negate(guard), fact)
+        if not fact.is_constant and fact not in state.facts:
+            state.facts = (*state.facts, fact)
+
+    @contextmanager
+    def _only_if(self, condition: Term) -> Iterator[None]:
+        """What is evaluated inside is evaluated only where `condition` holds."""
+        before = self._guards
+        self._guards = (*before, condition)
+        try:
+            yield
+        finally:
+            self._guards = before
 
     def _initial(self, state: State, place: Term, bits: int) -> Term:
         """The value of a place that nobody has written on this path."""
@@ -166,10 +195,12 @@ class Evaluator:
                 return self._binary(state, expr)
             case Conditional():
                 condition = truth(self._eval(state, expr.condition))
-                then = convert(self._eval(state, expr.then), expr.then.type, expr.type)
-                otherwise = convert(
-                    self._eval(state, expr.otherwise), expr.otherwise.type, expr.type
-                )
+                with self._only_if(condition):
+                    then = convert(self._eval(state, expr.then), expr.then.type, expr.type)
+                with self._only_if(negate(condition)):
+                    otherwise = convert(
+                        self._eval(state, expr.otherwise), expr.otherwise.type, expr.type
+                    )
                 known = self.solver.decide(condition, state.facts)
                 if known is not None:
                     return then if known else otherwise
@@ -178,11 +209,14 @@ class Evaluator:
                 return self._pure(state, expr)
 
     def _binary(self, state: State, expr: Binary) -> Term:
-        left, right = self._eval(state, expr.left), self._eval(state, expr.right)
-        op = expr.op
+        left, op = self._eval(state, expr.left), expr.op
         if op in ("&&", "||"):
+            first = truth(left)
+            with self._only_if(first if op == "&&" else negate(first)):
+                second = truth(self._eval(state, expr.right))
             join = conjoin if op == "&&" else disjoin
-            return number(join(truth(left), truth(right)), 32)
+            return number(join(first, second), 32)
+        right = self._eval(state, expr.right)
         if op in ("<<", ">>"):
             bits = expr.type.bits
             left = extend(left, bits, expr.left.type.signed)

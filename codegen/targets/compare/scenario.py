@@ -30,12 +30,17 @@ _TABLES = ("search_exception_tables", "search_exception_table")
 _OF_FAULTS = frozenset({"handle_mm_fault", "signal_pending", "fatal_signal_pending"})
 
 
-class _Decided(PathSolver):
+class Decided(PathSolver):
     """Answers every question from one scenario; no z3 behind it."""
 
     def __init__(self, evaluator: Evaluator) -> None:
         self.evaluator = evaluator
         self.questions = 0
+
+    @classmethod
+    def of(cls, scenario: Mapping[str, int]) -> Decided:
+        """The answers of a scenario."""
+        return cls(Evaluator(scenario))
 
     def possible(self, facts: Iterable[Term]) -> bool:
         """Whether all of them hold."""
@@ -105,13 +110,12 @@ def replay(
     A scenario leads nowhere if it contradicts itself (a VMA that ends below
     where it begins), or never comes to an end.
     """
-    evaluator = Evaluator(scenario)
     plan = Plan(contended=True, extra_bits=True, passes=MAX_REPLAYED_PASSES)
     world = World(
         side.program,
         side.entry,
         plan,
-        _Decided(evaluator),
+        Decided.of(scenario),
         side.mode,
         params,
         fast and side.per_vma_lock,
@@ -123,9 +127,15 @@ def replay(
         return None
     if len(paths) != 1 or paths[0].end in (End.STOP, End.RETRY):
         return None
+    return replay_of(world, paths[0])
+
+
+def replay_of(world: World, path: Halt) -> Replay:
+    """The one path that a world with a Decided solver has led along, as it is compared."""
+    assert isinstance(world.solver, Decided)
     began = 0 if world.began is None else world.began
-    run = Replay(paths[0], Observed((), ()), evaluator.number, began)
-    return replace(run, seen=observe(paths[0].trace, run.holds))
+    run = Replay(path, Observed((), ()), world.solver.evaluator.number, began)
+    return replace(run, seen=observe(path.trace, run.holds))
 
 
 def with_entry(scenario: Mapping[str, int]) -> dict[str, int]:

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The per-VMA lock's path against the one that takes the mm's lock.
+
+    fast:  fault & MAJOR, return                      in the same world
+    slow:  fault & MAJOR, cmo_account_page_fault()    they differ
+
+The same program runs twice, once without ever getting a VMA's own lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from codegen.ir.environment import truth_symbol
+from codegen.targets.compare.answers import answers_differ, calls
+from codegen.targets.compare.nodes import Difference, DifferenceClass
+from codegen.targets.compare.pair import Channel, Parting, Walk
+from codegen.targets.compare.scenario import Replay, replay
+from codegen.targets.compare.scene import Scene
+from codegen.targets.compare.survey import met
+
+MAX_TRIED = 6
+"""How many partings of one kind are tried for a scenario."""
+
+
+def fast_and_slow(scene: Scene) -> Iterator[Difference]:
+    """The differences between both paths in one mode, one per outcome."""
+    partings: list[Parting] = []
+    fast, slow = scene.world(contended=False), scene.world(contended=False, fast=False)
+    locked = truth_symbol("vma_read_locked#1")
+    walk = Walk(fast, slow, scene.solver, (locked,), partings.append)
+    walk.run(last=1)
+    kinds: dict[object, list[Parting]] = {}
+    for parting in partings:
+        if parting.channel in (Channel.STEPS, Channel.HELD) and _same_vma(parting):
+            key = (parting.channel, _outcome(scene, parting), parting.src.end, parting.tgt.end)
+            kinds.setdefault(key, []).append(parting)
+    for kept in kinds.values():
+        for parting in sorted(kept, key=lambda p: len(p.facts))[:MAX_TRIED]:
+            told = _told(scene, walk, parting)
+            if told is not None:
+                yield told
+                break
+
+
+def _outcome(scene: Scene, parting: Parting) -> str | None:
+    return met(parting.joint, parting.src, scene.solver, scene.user, scene.constants)
+
+
+def _same_vma(parting: Parting) -> bool:
+    """Whether both paths found the VMA once, so that it is the same one."""
+    src, tgt = parting.src.state, parting.tgt.state
+    return src is not None and tgt is not None and src.acquired == tgt.acquired
+
+
+def _told(scene: Scene, walk: Walk, parting: Parting) -> Difference | None:
+    for facts in scene.worlds(parting):
+        for ending in islice(walk.src.endings(parting.src, facts), 2):
+            scenario = scene.scenario(ending)
+            fast = replay(scene.side, (), scenario)
+            slow = replay(scene.side, (), scenario, fast=False)
+            if fast is None or slow is None:
+                continue
+            words = _words(fast, slow)
+            if words is None:
+                continue
+            outcome = _outcome(scene, parting)
+            return Difference(
+                DifferenceClass.FAST_PATH,
+                scene.mode_word,
+                outcome,
+                scene.line(parting),
+                scenario,
+                fast.trace,
+                slow.trace,
+                scene.explained(outcome, words),
+            )
+    return None
+
+
+def _words(fast: Replay, slow: Replay) -> str | None:
+    """In what the two differ; None where they answer alike."""
+    if fast.halt.held != slow.halt.held:
+        return "the fast path and the slow path leave the locks in another state"
+    if answers_differ(fast, slow):
+        return "the fast path and the slow path answer differently"
+    mine, theirs = calls(fast), calls(slow)
+    if mine == theirs:
+        return None
+    for names, others, path, other in (
+        (theirs, mine, "slow", "fast"),
+        (mine, theirs, "fast", "slow"),
+    ):
+        missing = next((n for n in names if n not in others), None)
+        if missing is not None:
+            return f"the {path} path calls {missing}(), the {other} path does not"
+    return "the fast path and the slow path make other calls"

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every way of one program, and the words for where a way stands.
+
+Survey(world, solver, look).run()      look(joint, halt, observed) for each way
+met(joint, halt, solver, user)         "no_vma", "lock_contended", "prologue", None ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from codegen.ir import environment as env
+from codegen.ir.environment import Outcome, truth_symbol
+from codegen.ir.solver import PathSolver
+from codegen.ir.terms import Term, less
+from codegen.ir.trace import End, EventKind
+from codegen.targets.compare.observe import Observed, observe
+from codegen.targets.compare.pair import Joint, Parting, Walk
+from codegen.targets.compare.slices import SlicingSolver
+from codegen.targets.compare.world import Halt, World
+
+LOCK_CONTENDED = "lock_contended"
+PROLOGUE = "prologue"
+
+
+class Survey(Walk):
+    """A walk over one program; `look` is given every way from a gate.
+
+    `begun` are the joints from which a pass begins.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        solver: SlicingSolver,
+        look: Callable[[Joint, Halt, Observed], None],
+    ) -> None:
+        super().__init__(world, world, solver, (), _nothing)
+        self.look = look
+        self.begun: list[Joint] = []
+
+    def _pairs(self, joint: Joint) -> Iterator[tuple[Halt, Halt]]:
+        faults, passes = self.limits(joint)
+        for halt in self._stretch(self.src, joint.src, joint.facts, faults, passes):
+            self.pairs += 1
+            yield halt, halt
+
+    def _compare(self, joint: Joint, src: Halt, tgt: Halt) -> None:  # noqa: ARG002
+        def holds(condition: Term) -> bool | None:
+            return self.solver.decide(condition, src.facts)
+
+        self.look(joint, src, observe(src.trace, holds))
+
+    def _is_new(self, seen: dict[object, frozenset[Term]], key: object, joint: Joint) -> bool:
+        if not joint.at_fault:
+            self.begun.append(joint)
+        return super()._is_new(seen, key, joint)
+
+
+def _nothing(parting: Parting) -> None:
+    """A program does not part from itself."""
+
+
+def met(
+    joint: Joint, halt: Halt, solver: PathSolver, user: bool, constants: Mapping[str, int]
+) -> str | None:
+    """What the pass met in which a way ends, as interface.md words it; None before there is any."""
+    assert halt.state is not None
+    if halt.outcome is Outcome.RETRY:
+        word = "signal_pending" if user else "fatal_signal_pending"
+        pending = truth_symbol(f"{word}#{halt.state.faults}")
+        if solver.decide(pending, halt.facts) is True:
+            return str(Outcome.SIGNAL_PENDING)
+    if halt.outcome is not None:
+        return str(halt.outcome)
+    if not joint.entered and halt.end is not End.RETRY:
+        return PROLOGUE
+    locks = [e.kind for e in halt.trace if e.kind in (EventKind.LOCK_WAIT, EventKind.LOCK)]
+    if locks and locks[-1] is EventKind.LOCK_WAIT:
+        return LOCK_CONTENDED
+    looked_up = halt.state.vmas.get(halt.state.acquired, False)
+    if halt.end is not End.STOP and looked_up and not joint.at_fault:
+        return str(_refused(halt, solver, constants))
+    return None
+
+
+def _refused(halt: Halt, solver: PathSolver, constants: Mapping[str, int]) -> Outcome:
+    """Why a VMA that was found is not enough: it may lie above the address, and be no stack."""
+    assert halt.state is not None
+    ordinal = halt.state.acquired
+    vma = env.vma_object(ordinal)
+    address = _looked_up(halt, env.field_value(vma, "vm_end"))
+    if address is None:
+        return Outcome.ACCESS_DENIED
+    above = less(address, env.field_value(vma, "vm_start"), is_signed=False)
+    if solver.decide(above, halt.facts) is not True:
+        return Outcome.ACCESS_DENIED
+    if solver.decide(truth_symbol(f"stack_grown#{ordinal}"), halt.facts) is True:
+        return Outcome.ACCESS_DENIED
+    if solver.decide(env.grows(constants, ordinal), halt.facts) is True:
+        return Outcome.STACK_GROWTH_FAILURE
+    return Outcome.NO_VMA
+
+
+def _looked_up(halt: Halt, end: Term) -> Term | None:
+    """The address for which the VMA was found: it lies below the VMA's end."""
+    for fact in halt.facts:
+        for part in fact.walk():
+            if part.op == "ult" and part.args[1] is end:
+                return part.args[0]
+    return None

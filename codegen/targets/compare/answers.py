@@ -38,6 +38,6 @@ def answers_differ(a: Replay, b: Replay) -> bool:
     return not kernel and a.halt.end is not b.halt.end
 
 
-def calls(run: Replay) -> list[str]:
-    """The names of the calls that somebody else sees, after the last fault, in order."""
-    return [s.name for s in run.last() if isinstance(s, Event) and s.kind is EventKind.CALL]
+def calls(run: Replay) -> list[Event]:
+    """The calls that somebody else sees, after the last fault, in order."""
+    return [s for s in run.last() if isinstance(s, Event) and s.kind is EventKind.CALL]

@@ -62,15 +62,16 @@ def _told(scene: Scene, walk: Walk, parting: Parting) -> Difference | None:
             slow = replay(scene.side, (), scenario, fast=False)
             if fast is None or slow is None:
                 continue
-            words = _words(fast, slow)
-            if words is None:
+            found = _told_apart(fast, slow)
+            if found is None:
                 continue
+            words, line = found
             outcome = _outcome(scene, parting)
             return Difference(
                 DifferenceClass.FAST_PATH,
                 scene.mode_word,
                 outcome,
-                scene.line(parting),
+                line or scene.line(parting),
                 scenario,
                 fast.trace,
                 slow.trace,
@@ -79,20 +80,16 @@ def _told(scene: Scene, walk: Walk, parting: Parting) -> Difference | None:
     return None
 
 
-def _words(fast: Replay, slow: Replay) -> str | None:
-    """In what the two differ; None where they answer alike."""
+def _told_apart(fast: Replay, slow: Replay) -> tuple[str, int | None] | None:
+    """(in what the two differ, the line of what only one of them does); None where alike."""
     if fast.halt.held != slow.halt.held:
-        return "the fast path and the slow path leave the locks in another state"
+        return "the fast path and the slow path leave the locks in another state", None
     if answers_differ(fast, slow):
-        return "the fast path and the slow path answer differently"
-    mine, theirs = calls(fast), calls(slow)
-    if mine == theirs:
-        return None
-    for names, others, path, other in (
-        (theirs, mine, "slow", "fast"),
-        (mine, theirs, "fast", "slow"),
-    ):
-        missing = next((n for n in names if n not in others), None)
-        if missing is not None:
-            return f"the {path} path calls {missing}(), the {other} path does not"
-    return "the fast path and the slow path make other calls"
+        return "the fast path and the slow path answer differently", None
+    for run, other, path, without in ((slow, fast, "slow", "fast"), (fast, slow, "fast", "slow")):
+        known = {c.name for c in calls(other)}
+        extra = next((c for c in calls(run) if c.name not in known), None)
+        if extra is not None:
+            words = f"the {path} path calls {extra.name}(), the {without} path does not"
+            return words, extra.line
+    return None

@@ -66,11 +66,19 @@ def constants_of(tree: Path | None) -> Mapping[str, int]:
     return vocabulary if tree is None else merge(vocabulary, tree_constants(tree))
 
 
-def unit_of(request: Request, file: CFile) -> Unit:
-    """A file's programs, in every configuration."""
+def unit_of(request: Request, file: CFile, numbers_of: Request | None = None) -> Unit:
+    """A file's programs, in every configuration.
+
+    With `numbers_of` the fault flags have the numbers of that source's tree,
+    name by name, so that two kernels that number them otherwise can be compared.
+    """
+    from codegen.frontend.constants import reconciled
     from codegen.ir.load import load_unit
 
-    return load_unit(file.source, constants_of(request.source.tree), request.fixed)
+    constants = constants_of(request.source.tree)
+    if numbers_of is not None:
+        constants = reconciled(constants_of(numbers_of.source.tree), constants)
+    return load_unit(file.source, constants, request.fixed)
 
 
 def listed(request: Request, file: CFile) -> tuple[HandlerTables, ...]:
@@ -91,13 +99,18 @@ def tabled(request: Request, file: CFile) -> tuple[HandlerTables, ...]:
 
 def _with_status(request: Request, file: CFile, unit: Unit, listed: HandlerTables) -> HandlerTables:
     """The entry with the reason why a handler that was read does not convert."""
-    from codegen.base.diagnostics import Refusal
+    from codegen.base.diagnostics import Refusal, RefusalCode
     from codegen.targets.c.after import mm_api
     from codegen.targets.c.convert import convert_handler
+    from codegen.targets.c.helper import HelperUnavailable
 
     if listed.role != "handler" or listed.refusals:
         return listed
-    api = mm_api(request.source.tree, file.source.text)
+    try:
+        api = mm_api(request.source.tree, file.source.text)
+    except HelperUnavailable as error:  # read, compared and checked it can be all the same
+        place = (listed.function, file.path, listed.line)
+        return replace(listed, inconvertible=Refusal(RefusalCode.SHAPE, error.reason, *place))
     outcome = convert_handler(unit, listed.function, api)
     return replace(listed, inconvertible=outcome) if isinstance(outcome, Refusal) else listed
 
@@ -404,7 +417,7 @@ def against(
 
     unit = unit_of(request, file)
     partner = partners.get(file.path)
-    theirs = None if partner is None else unit_of(other, partner)
+    theirs = None if partner is None else unit_of(other, partner, numbers_of=request)
     twins = () if theirs is None else list_handlers(theirs, file.arch)
     twin = next((h for h in twins if h.role == "handler"), None)
     products = []

@@ -9,7 +9,7 @@ are the ones to compute with. Source: include/linux/mm.h and mm_types.h.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -150,3 +150,82 @@ def merge(vocabulary: dict[str, int], tree: dict[str, int]) -> dict[str, int]:
             "FAULT_FLAG_KILLABLE", 0
         )
     return merged
+
+
+_FAMILY = re.compile(r"FAULT_FLAG_|VM_FAULT_|VM_")
+
+
+def reconciled(src: Mapping[str, int], tgt: Mapping[str, int]) -> dict[str, int]:
+    """The constants of `tgt` with the numbers that `src` gives to the same names.
+
+    src: A 0x1, B 0x2      tgt: A 0x4, C 0x2, D 0x6 (A | C)     ->    A 0x1, C 0x4, D 0x5
+
+    Two kernels that only number their flags differently are the same kernel. A
+    bit that only `tgt` has a name for keeps its place where that is free, and
+    gets another where it is not. What is made of several bits is made of the
+    same ones again, so that a mask that has gained a bit still shows.
+    """
+    out = dict(tgt)
+    for prefix in ("FAULT_FLAG_", "VM_FAULT_", "VM_"):
+        mine = {n: v for n, v in src.items() if _family(n) == prefix}
+        theirs = {n: v for n, v in tgt.items() if _family(n) == prefix}
+        out |= _renumbered(mine, theirs)
+    return out
+
+
+def _family(name: str) -> str | None:
+    match = _FAMILY.match(name)
+    return match.group() if match else None
+
+
+def _renumbered(src: Mapping[str, int], tgt: Mapping[str, int]) -> dict[str, int]:
+    """One family of flags: see `reconciled`."""
+    moved: dict[int, int] = {}  # a bit of tgt's to the one of src's
+
+    def pair(theirs: list[int], mine: list[int]) -> None:
+        for old, new in zip(theirs, mine, strict=True):
+            moved.setdefault(old, new)
+
+    numbers = {n for n in (*src, *tgt) if n.endswith("_BIT") or "_BIT_" in n}
+    common = [n for n in tgt if n in src and n not in numbers]
+    for name in common:
+        if _is_bit(tgt[name]) and _is_bit(src[name]):
+            pair(_bits(tgt[name]), _bits(src[name]))
+    for name in common:  # a field of several bits, like VM_FAULT_HINDEX_MASK
+        theirs, mine = _bits(tgt[name]), _bits(src[name])
+        if len(theirs) == len(mine) and moved.keys().isdisjoint(theirs):
+            pair(theirs, mine)
+    taken = _used(src, numbers) | set(moved.values())
+    for bit in sorted(_used(tgt, numbers) - moved.keys()):
+        place = bit if bit not in taken else _free(taken)
+        moved[bit] = place
+        taken.add(place)
+    out = {}
+    for name, value in tgt.items():
+        if name in src and (name in numbers or (_is_bit(value) and _is_bit(src[name]))):
+            out[name] = src[name]
+        elif name in numbers:
+            out[name] = value
+        elif value < 0:
+            out[name] = ~sum({1 << moved[b] for b in _bits(~value)})
+        else:
+            out[name] = sum({1 << moved[b] for b in _bits(value)})
+    return out
+
+
+def _used(constants: Mapping[str, int], numbers: set[str]) -> set[int]:
+    """The bits that have a name or are part of something that has."""
+    return {b for n, v in constants.items() if n not in numbers for b in _bits(v if v >= 0 else ~v)}
+
+
+def _free(taken: set[int]) -> int:
+    """The lowest bit that nothing has."""
+    return next(b for b in range(len(taken) + 1) if b not in taken)
+
+
+def _is_bit(value: int) -> bool:
+    return value > 0 and not value & (value - 1)
+
+
+def _bits(value: int) -> list[int]:
+    return [b for b in range(value.bit_length()) if value >> b & 1] if value > 0 else []

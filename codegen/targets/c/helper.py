@@ -31,7 +31,12 @@ class HelperUnavailable(GenfaultError):
     """This tree lacks something that the helper cannot do without."""
 
     def __init__(self, tree: Path, missing: str) -> None:
-        super().__init__(f"{tree}: generic_fault() cannot be written for this tree: {missing}")
+        # The arguments as they are: it is made anew from them on its way out of a worker.
+        super().__init__(tree, missing)
+        self.reason = f"generic_fault() cannot be written for this tree: {missing}"
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}: {self.reason}"
 
 
 def read_mm_api(tree: Path) -> MmApi:

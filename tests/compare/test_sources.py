@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Two sources side by side: numbers by name, and handlers that have no counterpart."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from codegen.__main__ import cli
+from codegen.base.diagnostics import GenfaultError
+from codegen.base.resources import data_dir
+from codegen.frontend.constants import reconciled
+from codegen.ir.vocabulary import load
+
+ARC = (data_dir("kernel_snippets") / "arc.c").read_text("utf-8")
+FAMILIES = ("FAULT_FLAG_", "VM_FAULT_", "VM_")
+
+
+def as_they_are(_: str, bit: int) -> int:
+    return bit
+
+
+def turned_round(family: str, bit: int) -> int:
+    """Another bit for each: the fault flags and results in reverse, the VM_* turned by three."""
+    return bit ^ 3 if family == "VM_" else 23 - bit
+
+
+def tree(root: Path, handler: str, place: Callable[[str, int], int], arch: str = "arc") -> Path:
+    """A kernel tree of one handler whose header gives every flag the bit that `place` says."""
+    lines = []
+    for name, value in load().constants.items():
+        family = next((f for f in FAMILIES if name.startswith(f)), None)
+        if family is not None and value > 0 and not name.endswith("_BIT"):
+            bits = [b for b in range(value.bit_length()) if value >> b & 1]
+            moved = sum({1 << place(family, b) for b in bits})
+            lines.append(f"#define {name} {moved:#x}")
+    header, file = root / "include/linux/mm.h", root / f"arch/{arch}/mm/fault.c"
+    for path in (header, file):
+        path.parent.mkdir(parents=True)
+    (root / "Makefile").write_text("VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 0\n")
+    (root / "Kconfig").touch()
+    header.write_text("\n".join(lines) + "\n")
+    file.write_text(handler)
+    return root
+
+
+def diff(src: Path, tgt: Path) -> tuple[int, str]:
+    done = CliRunner().invoke(
+        cli, ["diff", str(src), str(tgt), "--jobs", "1"], standalone_mode=False
+    )
+    if done.exception is not None:
+        raise done.exception
+    return int(done.return_value), done.output
+
+
+def test_flags_that_are_only_numbered_otherwise_are_equal(tmp_path: Path) -> None:
+    src = tree(tmp_path / "old", ARC, as_they_are)
+    tgt = tree(tmp_path / "new", ARC, turned_round)
+    code, told = diff(src, tgt)
+    assert code == 0, told
+    assert "1 EQUAL" in told
+
+
+def test_a_difference_is_seen_through_other_numbers(tmp_path: Path) -> None:
+    src = tree(tmp_path / "old", ARC, as_they_are)
+    lost = ARC.replace("flags |= FAULT_FLAG_WRITE;", "flags |= FAULT_FLAG_REMOTE;")
+    assert lost != ARC
+    code, told = diff(src, tree(tmp_path / "new", lost, turned_round))
+    assert code == 1
+    assert "1 DIFFERS" in told
+    assert "WRITE" in told
+
+
+def test_a_number_that_stands_in_the_text_is_no_name(tmp_path: Path) -> None:
+    """The handler that spells FAULT_FLAG_WRITE as 0x1 is wrong where it is another bit."""
+    spelt = ARC.replace("flags |= FAULT_FLAG_WRITE;", f"flags |= {1 << 7:#x};")
+    src = tree(tmp_path / "old", ARC, as_they_are)
+    code, _ = diff(src, tree(tmp_path / "new", spelt, turned_round))
+    assert code == 1
+
+
+@pytest.mark.parametrize(
+    ("src", "tgt", "expected"),
+    [
+        ({"VM_A": 1, "VM_B": 2}, {"VM_A": 2, "VM_B": 1}, {"VM_A": 1, "VM_B": 2}),
+        # What only tgt has keeps its place, or gets another where it is not free.
+        ({"VM_READ": 1}, {"VM_READ": 1, "VM_NEW": 4}, {"VM_READ": 1, "VM_NEW": 4}),
+        ({"VM_READ": 1}, {"VM_READ": 2, "VM_NEW": 1}, {"VM_READ": 1, "VM_NEW": 2}),
+        # A mask is made of the same names again, the ones that it gained included.
+        (
+            {"VM_A": 1, "VM_B": 2, "VM_MASK": 1},
+            {"VM_A": 4, "VM_B": 8, "VM_MASK": 12},
+            {"VM_A": 1, "VM_B": 2, "VM_MASK": 3},
+        ),
+        # A field keeps its width; what is no flag of a family stays as it is.
+        (
+            {"VM_FAULT_OOM": 1, "VM_FAULT_HINDEX_MASK": 0xF0, "SIGBUS": 7},
+            {"VM_FAULT_OOM": 1, "VM_FAULT_HINDEX_MASK": 0xF00, "SIGBUS": 10},
+            {"VM_FAULT_OOM": 1, "VM_FAULT_HINDEX_MASK": 0xF0, "SIGBUS": 10},
+        ),
+        # The same bit of two families is two things; the number of a bit is none.
+        (
+            {"FAULT_FLAG_WRITE": 1, "VM_READ": 1, "VM_READ_BIT": 0},
+            {"FAULT_FLAG_WRITE": 8, "VM_READ": 1, "VM_READ_BIT": 3},
+            {"FAULT_FLAG_WRITE": 1, "VM_READ": 1, "VM_READ_BIT": 0},
+        ),
+        ({"VM_A": 1, "VM_NOT": ~1}, {"VM_A": 2, "VM_NOT": ~2}, {"VM_A": 1, "VM_NOT": ~1}),
+    ],
+)  # fmt: skip
+def test_numbers_are_reconciled_by_name(
+    src: dict[str, int], tgt: dict[str, int], expected: dict[str, int]
+) -> None:
+    assert reconciled(src, tgt) == expected
+    assert reconciled(src, src) == src
+
+
+def test_sources_without_a_common_handler_say_so(tmp_path: Path) -> None:
+    src = tree(tmp_path / "old", ARC, as_they_are)
+    with pytest.raises(GenfaultError, match="no handler in common"):
+        diff(src, two_files(tree(tmp_path / "new", ARC, as_they_are, arch="csky")))
+
+
+def two_files(root: Path) -> Path:
+    """The tree with a handler for a second architecture: two single files would be a pair."""
+    other = root / "arch/hexagon/mm/fault.c"
+    other.parent.mkdir(parents=True)
+    other.write_text(ARC)
+    return root
+
+
+def test_a_handler_of_another_file_name_is_the_same_architecture(tmp_path: Path) -> None:
+    src = two_files(tree(tmp_path / "old", ARC, as_they_are))
+    tgt = two_files(tree(tmp_path / "new", ARC, as_they_are))
+    (tgt / "arch/arc/mm/fault.c").rename(tgt / "arch/arc/mm/vm_fault.c")
+    code, told = diff(src, tgt)
+    assert code == 0
+    assert "2 EQUAL" in told
+
+
+def test_a_handler_that_the_other_source_has_not_is_unsupported(tmp_path: Path) -> None:
+    src = two_files(tree(tmp_path / "old", ARC, as_they_are))
+    code, told = diff(src, tree(tmp_path / "new", ARC, as_they_are))
+    assert code == 1
+    assert "1 EQUAL" in told
+    assert "1 UNSUPPORTED" in told
+
+
+def test_a_handler_that_cannot_be_read_on_one_side_is_unsupported(tmp_path: Path) -> None:
+    src = tree(tmp_path / "old", ARC, as_they_are)
+    broken = ARC.replace("void do_page_fault(", "void do_page_fault((")
+    code, told = diff(src, tree(tmp_path / "new", broken, as_they_are))
+    assert code == 1
+    assert "UNSUPPORTED" in told

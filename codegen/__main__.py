@@ -84,7 +84,9 @@ def _fixed(settings: Sequence[str]) -> dict[str, str | None]:
         name, equals, value = setting.partition("=")
         if not equals or value not in ("y", "n", "m") or not name.isidentifier():
             raise click.BadParameter(f"{setting!r} is not NAME=y, NAME=n or NAME=m")
-        fixed[name] = None if value == "n" else "1"
+        fixed[name] = "1" if value == "y" else None
+        if value == "m":
+            fixed[f"{name}_MODULE"] = "1"
     return fixed
 
 

@@ -23,7 +23,6 @@ from codegen.frontend.lex import Quiet, convert, raw_tokens
 from codegen.frontend.nodes import Configuration, Kind, Token
 
 _OPENERS = ("if", "ifdef", "ifndef")
-_ENABLED = frozenset({"IS_ENABLED", "IS_BUILTIN", "IS_REACHABLE"})
 _DEFINED_NAME = re.compile(r"\s*(\w+)")
 
 
@@ -186,7 +185,7 @@ class Preprocessor:
             defined = name in self._set or name in self._pp.macros
             return defined == (d.kind in ("ifdef", "elifdef"))
         text = conditions.ENABLED_TEST.sub(
-            lambda m: "1" if m.group(1) in self._set else "0", d.text
+            lambda m: str(int(conditions.is_enabled(m[1], m[2], self._set))), d.text
         )
         saved = self._pp.macros
         self._pp.macros = dict(saved)
@@ -214,10 +213,11 @@ class Preprocessor:
         i = 0
         while i < len(raw):
             token = raw[i]
-            if token.type == "CPP_ID" and token.value in _ENABLED:
+            if token.type == "CPP_ID" and token.value in conditions.ENABLED_WORDS:
                 count, args, _ = pp.collect_args(raw[i + 1 :], True)
                 if count and len(args) == 1 and len(args[0]) == 1:
-                    value = "1" if args[0][0].value in self._set else "0"
+                    option = str(args[0][0].value)
+                    value = str(int(conditions.is_enabled(token.value, option, self._set)))
                     out.append(Token(Kind.NUMBER, value, _extent(raw[i], raw[i + count]), True))
                     i += 1 + count
                     continue

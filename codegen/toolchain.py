@@ -67,7 +67,7 @@ def constants_of(tree: Path | None) -> Mapping[str, int]:
 
 
 def unit_of(request: Request, file: CFile, numbers_of: Request | None = None) -> Unit:
-    """A file's programs, in every configuration.
+    """A file's programs, in every configuration; lines that all end in CR LF are read as LF.
 
     With `numbers_of` the fault flags have the numbers of that source's tree,
     name by name, so that two kernels that number them otherwise can be compared.
@@ -78,7 +78,7 @@ def unit_of(request: Request, file: CFile, numbers_of: Request | None = None) ->
     constants = constants_of(request.source.tree)
     if numbers_of is not None:
         constants = reconciled(constants_of(numbers_of.source.tree), constants)
-    return load_unit(file.source, constants, request.fixed)
+    return load_unit(file.source.with_newlines("\n"), constants, request.fixed)
 
 
 def listed(request: Request, file: CFile) -> tuple[HandlerTables, ...]:
@@ -99,20 +99,29 @@ def tabled(request: Request, file: CFile) -> tuple[HandlerTables, ...]:
 
 def _with_status(request: Request, file: CFile, unit: Unit, listed: HandlerTables) -> HandlerTables:
     """The entry with the reason why a handler that was read does not convert."""
+    from codegen.base.diagnostics import Refusal
+
+    if listed.role != "handler" or listed.refusals:
+        return listed
+    outcome = _attempt(request, file, unit, listed)
+    return replace(listed, inconvertible=outcome) if isinstance(outcome, Refusal) else listed
+
+
+def _attempt(
+    request: Request, file: CFile, unit: Unit, listed: HandlerTables
+) -> Conversion | Refusal:
+    """The handler's conversion, or why there is none: the handler's fault or the tree's."""
     from codegen.base.diagnostics import Refusal, RefusalCode
     from codegen.targets.c.after import mm_api
     from codegen.targets.c.convert import convert_handler
     from codegen.targets.c.helper import HelperUnavailable
 
-    if listed.role != "handler" or listed.refusals:
-        return listed
     try:
         api = mm_api(request.source.tree, file.source.text)
-    except HelperUnavailable as error:  # read, compared and checked it can be all the same
+    except HelperUnavailable as error:
         place = (listed.function, file.path, listed.line)
-        return replace(listed, inconvertible=Refusal(RefusalCode.SHAPE, error.reason, *place))
-    outcome = convert_handler(unit, listed.function, api)
-    return replace(listed, inconvertible=outcome) if isinstance(outcome, Refusal) else listed
+        return Refusal(RefusalCode.NO_HELPER, error.reason, *place)
+    return convert_handler(unit, listed.function, api)
 
 
 def included_files(request: Request, file: CFile) -> list[SourceText]:
@@ -221,16 +230,14 @@ def convert_file(
 ) -> Iterator[tuple[HandlerTables, Unit, Conversion | None]]:
     """Each user of handle_mm_fault() in a file with its conversion; None, and why, without one."""
     from codegen.tables.extract import list_handlers, with_refusal
-    from codegen.targets.c.after import mm_api
-    from codegen.targets.c.convert import Conversion, convert_handler
+    from codegen.targets.c.convert import Conversion
 
     unit = unit_of(request, file)
     for listed in list_handlers(unit, file.arch, included_files(request, file)):
         if listed.role != "handler" or listed.refusals:
             yield listed, unit, None
             continue
-        api = mm_api(request.source.tree, file.source.text)
-        outcome = convert_handler(unit, listed.function, api)
+        outcome = _attempt(request, file, unit, listed)
         if isinstance(outcome, Conversion):
             yield listed, unit, outcome
         else:
@@ -294,7 +301,8 @@ def converted(
             reading = _reading(unit, (path, path), command, (*command, "--converted"))
             product = product.judged(comparison, comparison_text(comparison, reading), reading)
             if product.verdict in ("EQUAL", "EXPLAINED"):
-                product = replace(product, after=conversion.source.text)
+                newline = file.source.newline
+                product = replace(product, after=conversion.source.with_newlines(newline).text)
             elif product.verdict == "DIFFERS":
                 product = replace(product, wanted=_wanted(product, accepted))
         if with_tables and product.is_handler:
@@ -348,6 +356,7 @@ def plan(request: Request, products: Sequence[Product], whole_tree: bool = False
     For a file or folder inside a tree that is so only if `whole_tree`.
     """
     from codegen.targets.c.after import helper_for, mm_api
+    from codegen.targets.c.names import check_names
     from codegen.targets.c.series import ConvertedHandler, plan_series, plan_texts
 
     handlers = [
@@ -356,9 +365,11 @@ def plan(request: Request, products: Sequence[Product], whole_tree: bool = False
         if p.after is not None
     ]
     tree = request.source.tree
-    if tree is None or not (whole_tree or request.source.kind == "tree"):
+    if tree is None or not handlers or not (whole_tree or request.source.kind == "tree"):
         return plan_texts(handlers)
-    return plan_series(tree, helper_for(mm_api(tree, "")), handlers)
+    helper = helper_for(mm_api(tree, ""))
+    check_names(tree, helper)
+    return plan_series(tree, helper, handlers)
 
 
 def series_mails(

@@ -22,6 +22,7 @@ class RefusalCode(StrEnum):
     SHAPE = "shape"
     DIFFERS = "differs"
     RESOURCE = "resource"
+    NO_HELPER = "no-helper"
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,18 @@ class SourceText:
         """The text that `span` covers."""
         return self.text[span.start : span.end]
 
+    @cached_property
+    def newline(self) -> str:
+        """What ends every line of the file: CR LF if it does so throughout, else LF."""
+        lines = self.text.count("\n")
+        return "\r\n" if lines and self.text.count("\r\n") == lines else "\n"
+
+    def with_newlines(self, newline: str) -> "SourceText":
+        """The same lines with another end, where all have the same; places move, lines do not."""
+        if newline == self.newline:
+            return self
+        return SourceText(self.path, self.text.replace(self.newline, newline))
+
     def to_bytes(self) -> bytes:
         """The file's bytes, exactly as they were read."""
         return self.text.encode("latin-1")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,17 @@ GOLDENS = {
         completed=False,
         retry_flag_default=False,
         allow_retry_twice=False,
+    ),
+    "mmap_sem_early": MmApi(
+        MmDialect.MMAP_SEM,
+        handle_mm_fault_takes_regs=False,
+        completed=False,
+        retry_flag_default=False,
+        allow_retry_twice=False,
+        killable=False,
+        fault_type="int",
+        signal_header="linux/sched.h",
+        extable_header="linux/module.h",
     ),
     "find_vma": MmApi(MmDialect.FIND_VMA),
     "lock_mm_and_find_vma": DEFAULT_MM_API,
@@ -56,15 +68,17 @@ needs_gcc = pytest.mark.skipif(GCC is None, reason="no C compiler")
 
 def every_api() -> Iterator[MmApi]:
     """All values of MmApi that it accepts."""
-    switches = [f.name for f in fields(MmApi) if f.name != "dialect"]
+    # What only trees older than killable locks lack is no more than another spelling.
+    switches = [f.name for f in fields(MmApi) if f.type is bool and f.name != "killable"]
     for dialect in MmDialect:
         for values in product((False, True), repeat=len(switches)):
-            given = dict(zip(switches, values, strict=True))
+            given: dict[str, Any] = dict(zip(switches, values, strict=True))
             if given["per_vma_lock"] and not given["handle_mm_fault_takes_regs"]:
                 continue
             if given["vma_lock_kept"] and not given["per_vma_lock"]:
                 continue
             yield MmApi(dialect, **given)
+    yield GOLDENS["mmap_sem_early"]
 
 
 def distinct_apis() -> list[MmApi]:
@@ -80,7 +94,7 @@ def stub_macros(api: MmApi) -> list[str]:
         names.append("ONLY_FATAL_SIGNALS")
     if api.dialect is MmDialect.LOCK_MM_AND_FIND_VMA:
         names.append("HAVE_LOCK_MM_AND_FIND_VMA")
-    return names
+    return [*names, *([] if api.killable else ["ONLY_UNKILLABLE"])]
 
 
 def write_stub_tree(folder: Path) -> None:
@@ -150,6 +164,8 @@ def test_kconfig_selects_only_what_the_tree_has() -> None:
 def test_impossible_api() -> None:
     with pytest.raises(ValueError, match="per-VMA"):
         MmApi(MmDialect.FIND_VMA, per_vma_lock=True, handle_mm_fault_takes_regs=False)
+    with pytest.raises(ValueError, match="killable"):
+        MmApi(MmDialect.FIND_VMA, killable=False)
     with pytest.raises(ValueError, match="vma_lock_kept"):
         MmApi(MmDialect.FIND_VMA, vma_lock_kept=True)
 
@@ -240,6 +256,13 @@ TREES = {
         "rwsem.h": "int down_read_killable(struct rw_semaphore *sem); // mmap_read_lock",
         "sched/signal.h": SIGNAL,
     },
+    "mmap_sem_early": {
+        "mm.h": "int handle_mm_fault(struct vm_area_struct *, unsigned long, unsigned int);",
+        "mm_types.h": "struct mm_struct { struct rw_semaphore mmap_sem; };",
+        "module.h": "const void *search_exception_tables(unsigned long add);",
+        "rwsem.h": "void down_read(struct rw_semaphore *sem);",
+        "sched.h": SIGNAL,
+    },
     "find_vma": {
         "mm.h": NEW_FAULT + GROW_VMA + DEFAULTS,
         "mm_types.h": TYPES + COMPLETED,
@@ -276,8 +299,11 @@ def test_read_early_per_vma_lock(tmp_path: Path) -> None:
     ("headers", "missing"),
     [
         ({}, "mm.h is missing"),
-        ({"mm.h": "int x;"}, "do not declare vm_fault_t"),
-        (TREES["mmap_sem"] | {"rwsem.h": ""}, r"down_read_killable\(\)"),
+        ({"mm.h": "int x;"}, "do not declare fatal_signal_pending"),
+        (
+            TREES["find_vma"] | {"mmap_lock.h": "void mmap_read_lock(struct mm_struct *);"},
+            r"mmap_read_lock_killable\(\)",
+        ),
         (
             TREES["find_vma"] | {"mm.h": "int handle_mm_fault(struct mm_struct *, int, int);"},
             "handle_mm_fault.*not understood",

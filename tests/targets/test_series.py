@@ -38,6 +38,7 @@ enum vm_fault_reason {
 	VM_FAULT_LOCKED = 0x200, VM_FAULT_RETRY = 0x400, VM_FAULT_FALLBACK = 0x800,
 	VM_FAULT_COMPLETED = 0x4000,
 };
+#define VM_FAULT_GET_HINDEX(x) (((unsigned int)(x) >> 16) & 0xf)
 #define VM_FAULT_ERROR (VM_FAULT_OOM | VM_FAULT_SIGBUS | VM_FAULT_SIGSEGV | VM_FAULT_HWPOISON | \\
 	VM_FAULT_HWPOISON_LARGE | VM_FAULT_FALLBACK)
 enum fault_flag {
@@ -363,6 +364,68 @@ class TestWhatIsInTheWay:
         assert (ran.code, ran.out) == (2, "")
         assert "mm/generic_fault.c is there already" in ran.err
         assert "`int generic_fault(struct pt_regs *regs)`" in ran.err
+
+    @pytest.mark.parametrize(
+        ("path", "text", "complaint"),
+        [
+            ("include/linux/other.h", "int generic_fault(int);\n", "other.h:1: generic_fault"),
+            ("mm/other.c", "\n#define GFAULT_DONE 0\n", "mm/other.c:2: GFAULT_DONE"),
+            ("arch/csky/include/asm/x.h", "enum { GFAULT_X };\n", "asm/x.h:1: GFAULT_X"),
+            ("arch/x/Kconfig", "config GENERIC_FAULT\n\tbool\n", "x/Kconfig:1: GENERIC_FAULT"),
+        ],
+    )
+    def test_a_name_that_is_taken(
+        self, genfault: Run, tree: Path, path: str, text: str, complaint: str
+    ) -> None:
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).write_text(text)
+        ran = genfault("convert", tree, "--arch", "arc")
+        assert (ran.code, ran.out) == (2, "")
+        assert complaint in ran.err
+
+    def test_a_name_in_a_comment_is_not_taken(self, genfault: Run, tree: Path) -> None:
+        (tree / "include/linux/other.h").write_text("/* like generic_fault() */\n")
+        assert genfault("convert", tree, "--arch", "arc").code == 0
+
+    def test_a_flag_that_the_tree_lacks(self, genfault: Run, tree: Path) -> None:
+        header = tree / "include/linux/mm_types.h"
+        header.write_text(header.read_text().replace("#define VM_FAULT_GET_HINDEX", "#define X"))
+        ran = genfault("convert", tree, "--arch", "arc")
+        assert (ran.code, ran.out) == (2, "")
+        assert "its headers do not have VM_FAULT_GET_HINDEX" in ran.err
+
+    def test_a_tree_that_no_helper_can_be_written_for(self, genfault: Run, tree: Path) -> None:
+        (tree / "include/linux/sched/signal.h").write_text("")
+        ran = genfault("convert", tree, "--arch", "arc")
+        assert (ran.code, ran.out) == (1, "")
+        assert "arch/arc/mm/fault.c" in ran.err
+        assert "no-helper" in ran.err
+        # The tables do not need one.
+        assert genfault("tables", tree, "--arch", "arc").code == 0
+
+    def test_a_handler_that_was_half_converted_by_hand(self, genfault: Run, tree: Path) -> None:
+        handler = tree / "arch/arc/mm/fault.c"
+        dance = handler.read_text()
+        assert "\nagain:\n" in dance
+        handler.write_text(
+            dance.replace("\nagain:\n", "\n\tgeneric_fault(address, 0, 0, regs);\nagain:\n")
+        )
+        ran = genfault("convert", tree, "--arch", "arc")
+        assert (ran.code, ran.out) == (1, "")
+        assert "converted by hand" in ran.err
+
+    def test_lines_that_end_in_carriage_returns(
+        self, genfault: Run, tree: Path, tmp_path: Path
+    ) -> None:
+        genfault("convert", tree, "--arch", "arc", "--output", tmp_path / "out")
+        handler = tree / "arch/arc/mm/fault.c"
+        handler.write_bytes(handler.read_bytes().replace(b"\n", b"\r\n"))
+        ran = genfault("convert", tree, "--arch", "arc", "--patches", tmp_path / "mails")
+        assert ran.code == 2
+        assert "CRLF" in ran.err
+        assert genfault("convert", tree, "--arch", "arc", "--in-place").code == 0
+        expected = (tmp_path / "out/arch/arc/mm/fault.c").read_bytes()
+        assert handler.read_bytes() == expected.replace(b"\n", b"\r\n")
 
     def test_no_tree_no_series(self, genfault: Run, tmp_path: Path) -> None:
         ran = genfault("convert", "--patches", tmp_path / "mails")

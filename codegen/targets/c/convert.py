@@ -108,11 +108,27 @@ def converted_function(tree: SyntaxTree) -> FunctionText | None:
 def _refused_at_once(unit: Unit, function: str) -> Refusal | None:
     """What needs no look at the handler's statements."""
     source = unit.source
+    own = next((f for f in unit.tree.functions if f.name == HELPER_FUNCTION), None)
+    if own is not None:
+        return Refusal(
+            RefusalCode.SHAPE,
+            "the file has a function of that name of its own",
+            f"{HELPER_FUNCTION}()",
+            source.path,
+            source.line(own.name_span.start),
+        )
     converted = converted_function(unit.tree)
     if converted is not None:
+        # A second loop (sparc32's forced user faults) is left to dance by itself.
+        half = any(f.function == function for v in unit.variants for f in v.found) and (
+            function == converted.name or bool(uses_of(unit.tree, function, converted.body))
+        )
         return Refusal(
-            RefusalCode.CONVERTED,
-            "the handler calls generic_fault() already",
+            RefusalCode.SHAPE if half else RefusalCode.CONVERTED,
+            f"the file calls {HELPER_FUNCTION}() and still has a loop of its own around "
+            "handle_mm_fault(): half of it was converted by hand"
+            if half
+            else "the handler calls generic_fault() already",
             converted.name,
             source.path,
             source.line(converted.name_span.start),

@@ -16,15 +16,18 @@ from codegen.base.diagnostics import GenfaultError
 from codegen.targets.c.nodes import DEFAULT_MM_API, HelperText, MmApi, MmDialect
 from codegen.targets.render import render
 
-_HEADERS = (
+HEADERS = (
     "mm.h",
     "mm_types.h",
     "mmap_lock.h",
     "ptrace.h",
     "rwsem.h",
+    "sched.h",
     "sched/signal.h",
 )
-_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+"""Which headers below include/linux/ are asked."""
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+"""What a header says in words, which may name things that are not there."""
 
 
 class HelperUnavailable(GenfaultError):
@@ -48,16 +51,15 @@ def read_mm_api(tree: Path) -> MmApi:
     that made `handle_mm_fault()` drop the VMA's lock on RETRY (6.6) is known by
     `release_fault_lock()`, which came with it.
 
-    Raises HelperUnavailable where mm.h is missing or the API is older than
-    `vm_fault_t` and killable read locks (about 4.17).
+    Raises HelperUnavailable where mm.h is missing, or `handle_mm_fault()` takes
+    what it took before 4.8.
     """
-    headers = {name: _read_header(tree / "include/linux" / name) for name in _HEADERS}
+    headers = {name: _read_header(tree / "include/linux" / name) for name in HEADERS}
     text = "\n".join(headers.values())
     if not headers["mm.h"]:
         raise HelperUnavailable(tree, "include/linux/mm.h is missing or unreadable")
-    for word in ("vm_fault_t", "fatal_signal_pending"):
-        if not _has(text, word):
-            raise HelperUnavailable(tree, f"its headers do not declare {word}")
+    if not _has(text, "fatal_signal_pending"):
+        raise HelperUnavailable(tree, "its headers do not declare fatal_signal_pending")
 
     fault = _parameters(headers["mm.h"], "handle_mm_fault")
     if len(fault) not in (3, 4) or "vm_area_struct" not in fault[0]:
@@ -67,9 +69,9 @@ def read_mm_api(tree: Path) -> MmApi:
     dialect = _dialect(text)
     if dialect is None:
         raise HelperUnavailable(tree, "neither mmap_read_lock() nor mmap_sem is in its headers")
-    lock = "down_read_killable" if dialect is MmDialect.MMAP_SEM else "mmap_read_lock_killable"
-    if dialect is not MmDialect.LOCK_MM_AND_FIND_VMA and not _has(text, lock):
-        raise HelperUnavailable(tree, f"its headers do not declare {lock}()")
+    killable = dialect is not MmDialect.MMAP_SEM or _has(text, "down_read_killable")
+    if dialect is MmDialect.FIND_VMA and not _has(text, "mmap_read_lock_killable"):
+        raise HelperUnavailable(tree, "its headers do not declare mmap_read_lock_killable()")
 
     per_vma_lock = takes_regs and _has(text, "lock_vma_under_rcu")
     grow = _parameters(headers["mm.h"], "expand_stack")
@@ -83,6 +85,10 @@ def read_mm_api(tree: Path) -> MmApi:
         allow_retry_twice=_has(text, "fault_flag_allow_retry_first"),
         expand_stack_takes_mm=bool(grow) and "mm_struct" in grow[0],
         exception_ip=_has(headers["ptrace.h"], "exception_ip"),
+        killable=killable,
+        fault_type="vm_fault_t" if _has(text, "vm_fault_t") else "int",
+        signal_header=_first(tree, "linux/sched/signal.h", "linux/sched.h"),
+        extable_header=_first(tree, "linux/extable.h", "linux/module.h"),
     )
 
 
@@ -92,7 +98,7 @@ def mm_api_of_file(text: str) -> MmApi:
     The newest API of the generation that its lock belongs to. A file that has
     no lock to tell by is taken for one of today's snippets.
     """
-    code = _COMMENT.sub(" ", text)
+    code = COMMENT.sub(" ", text)
     if _has(code, "lock_mm_and_find_vma") or _has(code, "lock_vma_under_rcu"):
         return DEFAULT_MM_API
     takes_regs = any(
@@ -138,9 +144,15 @@ def _dialect(text: str) -> MmDialect | None:
 def _read_header(path: Path) -> str:
     """A header without its comments, which may name things that are not there; or nothing."""
     try:
-        return _COMMENT.sub(" ", path.read_text(encoding="latin-1"))
+        return COMMENT.sub(" ", path.read_text(encoding="latin-1"))
     except OSError:
         return ""
+
+
+def _first(tree: Path, now: str, before: str) -> str:
+    """The header of today, unless the tree has only the one of before."""
+    older = not (tree / "include" / now).is_file() and (tree / "include" / before).is_file()
+    return before if older else now
 
 
 def _has(text: str, word: str) -> bool:

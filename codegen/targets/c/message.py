@@ -147,11 +147,17 @@ def outcome_words(outcome: str | None) -> str | None:
     return _OUTCOMES.get(outcome, f"the mm says {outcome}")
 
 
+_ONE_SENTENCE = ("fast-path", "flag-loss", "uaccess-livelock")
+"""Classes that are the same change whatever the outcome."""
+
+
 def changes_of(differences: Sequence[Mapping[str, Any]]) -> tuple[Change, ...]:
     """Differences (as in the JSON contract) grouped by class, mode and how they end."""
     groups: dict[tuple[str, str, str, bool], list[Mapping[str, Any]]] = {}
     for d in differences:
         key = (str(d["class"]), str(d["mode"]), _ending(d), outcome_words(d["outcome"]) is None)
+        if d["class"] in _ONE_SENTENCE:
+            key = (key[0], key[1], "other", False)
         groups.setdefault(key, []).append(d)
     changes = []
     for (cls, mode, ending, _), found in sorted(groups.items()):
@@ -193,10 +199,14 @@ def _told(explanation: str) -> str:
 
 
 def either(words: Sequence[str]) -> str:
-    """`a`, `a or b`, `a, b or c`; a common beginning is said once."""
-    said = list(words)
-    for beginning in ("the mm says ", "the "):
-        if len(said) > 1 and all(w.startswith(beginning) for w in said):
-            said = [said[0], *(w.removeprefix(beginning) for w in said[1:])]
-            break
-    return said[0] if len(said) == 1 else ", ".join(said[:-1]) + " or " + said[-1]
+    """`a`, `a or b`, `a, b or c`; what the mm says comes last and is said once."""
+    said = [w.removeprefix(_SAYS) for w in words if w.startswith(_SAYS)]
+    rest = [w for w in words if not w.startswith(_SAYS)]
+    return _or([*rest, _SAYS + _or(said)] if said else rest)
+
+
+_SAYS = "the mm says "
+
+
+def _or(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]

@@ -78,12 +78,22 @@ class MmApi:
     """`expand_stack(mm, addr)` returns a VMA, or NULL with the lock released."""
     exception_ip: bool = False
     """`exception_ip(regs)` exists: the faulting PC, also in a delay slot."""
+    killable: bool = True
+    """A read lock can be waited for so that a fatal signal ends the wait (4.15)."""
+    fault_type: str = "vm_fault_t"
+    """What `handle_mm_fault()` returns: before 4.17 an int."""
+    signal_header: str = "linux/sched/signal.h"
+    """Where `signal_pending()` is declared: before 4.11 linux/sched.h."""
+    extable_header: str = "linux/extable.h"
+    """Where `search_exception_tables()` is declared: before 4.9 linux/module.h."""
 
     def __post_init__(self) -> None:
         if self.per_vma_lock and not self.handle_mm_fault_takes_regs:
             raise ValueError("per-VMA locks came after handle_mm_fault() got its regs")
         if self.vma_lock_kept and not self.per_vma_lock:
             raise ValueError("vma_lock_kept says something about per-VMA locks only")
+        if not self.killable and self.dialect is not MmDialect.MMAP_SEM:
+            raise ValueError("mmap_read_lock() never came without mmap_read_lock_killable()")
 
 
 DEFAULT_MM_API = MmApi(

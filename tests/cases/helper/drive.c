@@ -81,11 +81,19 @@ int down_read_trylock(struct rw_semaphore *sem)
 	return trylock();
 }
 
+#ifdef ONLY_UNKILLABLE
+void down_read(struct rw_semaphore *sem)
+{
+	CHECK(sem == &the_mm.mmap_sem);
+	CHECK(!killable());
+}
+#else
 int down_read_killable(struct rw_semaphore *sem)
 {
 	CHECK(sem == &the_mm.mmap_sem);
 	return killable();
 }
+#endif
 
 void up_read(struct rw_semaphore *sem)
 {
@@ -351,7 +359,11 @@ int main(void)
 				pending = !!(bits & 2);
 				fatal = pending && bits & 4;
 				contended = !!(bits & 8);
+#ifdef ONLY_UNKILLABLE
+				killed = 0;
+#else
 				killed = !!(bits & 16);
+#endif
 				in_extable = !!(bits & 32);
 				run();
 			}

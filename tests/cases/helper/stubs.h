@@ -82,7 +82,11 @@ vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long address,
 
 #ifdef HAVE_MMAP_SEM
 int down_read_trylock(struct rw_semaphore *sem);
+#ifdef ONLY_UNKILLABLE
+void down_read(struct rw_semaphore *sem);
+#else
 int __attribute__((warn_unused_result)) down_read_killable(struct rw_semaphore *sem);
+#endif
 void up_read(struct rw_semaphore *sem);
 #else
 _Bool mmap_read_trylock(struct mm_struct *mm);

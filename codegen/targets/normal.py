@@ -47,6 +47,7 @@ class Kind(IntEnum):
     ADDRESS = 8  # an integer that is used as a pointer: never 0
     SMALL = 9  # an index, or the count of a shift
     OFFSET = 10  # what is added to a pointer of unknown type: whole words
+    CODE = 11  # what is asked to be equal to something: few numbers, so that it is at times
 
 
 OUTCOMES = (
@@ -168,6 +169,8 @@ class Draws:
                 return ARENA + ((crc & SLOT_MASK) << SLOT_BITS)
             case Kind.SMALL:
                 return bits >> 6 & 15
+            case Kind.CODE:
+                return bits >> 6 & 3 if bits & 0x30 else self._word(bits)
             case Kind.OFFSET:
                 return (1 + (bits >> 6) % 15) * 8
             case Kind.VM_FLAGS:

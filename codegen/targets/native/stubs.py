@@ -25,7 +25,14 @@ from codegen.targets.native import infer
 from codegen.targets.native.infer import Form, Known, Shape
 from codegen.targets.native.layout import Layout
 from codegen.targets.native.text import bench_text, include_names
-from codegen.targets.native.words import ROLES, Word, counting_names, own_row, word_row
+from codegen.targets.native.words import (
+    ROLES,
+    Word,
+    compared_names,
+    counting_names,
+    own_row,
+    word_row,
+)
 from codegen.targets.normal import Draws, Kind, draws_for
 from codegen.targets.render import render
 
@@ -173,6 +180,7 @@ class _Writer:
                 kinds[name] = Kind.POINTER
         for name in self.known.addresses:
             kinds.setdefault(name, Kind.ADDRESS)
+        kinds = compared_names(self.functions) | kinds
         kinds |= counting_names(self.functions)
         kinds.pop("current", None)
         return kinds

@@ -12,6 +12,7 @@ from codegen.ir.nodes import (
     Cast,
     Conditional,
     Expr,
+    Field,
     Function,
     Global,
     Index,
@@ -220,6 +221,47 @@ def counting_names(functions: list[Function]) -> dict[str, Kind]:
                     if isinstance(value, Binary) and value.op == "+":
                         added |= _counted(functions, function, value.right, frozenset())
     return dict.fromkeys(added, Kind.OFFSET) | dict.fromkeys(found, Kind.SMALL)
+
+
+def compared_names(functions: list[Function]) -> dict[str, Kind]:
+    """What is asked to be equal to something that has a name as well."""
+    found: set[str] = set()
+    for function in functions:
+        for expr in expressions_of(function):
+            if isinstance(expr, Binary) and expr.op in ("==", "!="):
+                left = _compared(functions, function, expr.left, frozenset())
+                right = _compared(functions, function, expr.right, frozenset())
+                if left and right:
+                    found |= left | right
+    return dict.fromkeys(found, Kind.CODE)
+
+
+def _compared(
+    functions: list[Function], function: Function, expr: Expr, seen: frozenset[tuple[str, str]]
+) -> frozenset[str]:
+    """The names of the scenario whose values an expression may have, masked or not."""
+    match expr:
+        case Global(name=name) | PureCall(name=name) | Field(name=name):
+            return frozenset({name})
+        case Cast(operand=operand):
+            return _compared(functions, function, operand, seen)
+        case Binary(op="&" | "|", left=left, right=right):
+            return _compared(functions, function, left, seen) | _compared(
+                functions, function, right, seen
+            )
+        case Local(name=name) if (function.name, name) not in seen:
+            seen |= {(function.name, name)}
+            found: frozenset[str] = frozenset()
+            for value, where in _sources(functions, function, name):
+                found |= _compared(functions, where, value, seen)
+            for call in calls_of(function):
+                if call.result is not None and call.result.name == name:
+                    found |= {call.name}
+            if not found and any(p.name == name for p in function.params):
+                found = frozenset({name})
+            return found
+        case _:
+            return frozenset()
 
 
 def _counted(

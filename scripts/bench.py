@@ -44,8 +44,19 @@ def main() -> None:
     for case in _cases(tree):
         if not options.names or case.name in options.names:
             _report(case, options.runs)
+    if not options.names or "simulator" in options.names:
+        _simulators(tree, options.runs)
     if not options.names or "spatch" in options.names:
         bench_spatch.report(tree, options.runs)
+
+
+def _simulators(tree: str, runs: int) -> None:
+    """Runs per second of simulators beside the compiled handlers: bench_simulator.py."""
+    print("simulators beside compiled handlers", flush=True)
+    script = ROOT / "scripts" / "bench_simulator.py"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, script, tree, "--runs", str(runs)]
+    subprocess.run(words, env=environment, check=True)
 
 
 def _tree(release: str) -> str:

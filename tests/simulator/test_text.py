@@ -16,7 +16,9 @@ from codegen.ir.load import load_unit
 from codegen.ir.program import Program
 from codegen.ir.vocabulary import load
 from codegen.targets.simulator.emit import emit_simulator
+from codegen.toolchain import open_request, simulators
 
+CONVERTED = ["alpha", "arc", "sparc32", "vendor"]
 ROOT = Path(__file__).resolve().parent.parent.parent
 SNIPPETS = sorted(data_dir("kernel_snippets").glob("*.c"))
 
@@ -35,10 +37,15 @@ def emitted(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every snippet's simulator, one file each."""
+    """Every snippet's simulator, one file each, and some converted ones."""
     out = tmp_path_factory.mktemp("simulators")
     for path in SNIPPETS:
         (out / f"{path.stem}_simulator.py").write_text(emitted(path.stem), "utf-8")
+    request = open_request(None, CONVERTED, {}, 1)
+    for file in request.source.files:
+        ((name, text),) = simulators(request, file, converted_side=True)
+        assert isinstance(text, str)
+        (out / f"{name}_after.py").write_text(text, "utf-8")
     return out
 
 
@@ -159,6 +166,15 @@ def test_nothing_unused_stays(path: Path) -> None:
     imported = [n for n in ast.walk(tree) if isinstance(n, (ast.Import, ast.ImportFrom))]
     names = {a.name for n in imported if isinstance(n, ast.Import) for a in n.names}
     assert names <= {"re", "sys", "zlib"}
+
+
+def test_the_docstring_says_which_configuration() -> None:
+    program, found, _ = handler("alpha")
+    setting = " && ".join(f"!defined(CONFIG_{letter * 20})" for letter in "ABCD")
+    text = emit_simulator(program, found, title="t", converted=False, configuration=setting)
+    assert setting in " ".join((ast.get_docstring(ast.parse(text)) or "").split())
+    assert max(map(len, text.splitlines())) <= 100
+    assert "--configuration" not in emitted("arc")
 
 
 def test_the_docstring_says_what_and_how() -> None:

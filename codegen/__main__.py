@@ -314,7 +314,9 @@ def convert(
         for path in write_in_place(request.source.root, files, allow_dirty=allow_dirty):
             click.echo(f"changed {path}", err=True)
     if patches is not None and planned.steps:
-        _write_patches(request, planned, products, patches, signoff=signoff, force=force)
+        for path in _write_patches(request, planned, products, patches, signoff, force=force):
+            # As format-patch prints them; stdout is the document's if there is one.
+            click.echo(str(path), err=form == "json")
     for lacking in planned.lacking:
         click.echo(f"genfault: {lacking}", err=True)
     return _report_products(products) or (FINDINGS if planned.lacking else CLEAN)
@@ -325,21 +327,20 @@ def _write_patches(
     planned: Plan,
     products: Sequence[Product],
     folder: Path,
-    *,
     signoff: bool,
+    *,
     force: bool,
-) -> None:
-    """The series into a folder; its paths on stdout, as format-patch prints them."""
+) -> list[Path]:
+    """The series into a folder; its paths."""
     from codegen.targets.c.mail import write_mails
     from codegen.toolchain import series_mails
 
     if planned.lacking:
         raise GenfaultError("no series for this tree: " + "; ".join(planned.lacking))
     made, notes = series_mails(request, planned, products, signoff)
-    for path in write_mails(folder, made, force=force):
-        click.echo(str(path))
     for note in notes:
         click.echo(f"genfault: {note}", err=True)
+    return write_mails(folder, made, force=force)
 
 
 @cli.command()

@@ -95,7 +95,10 @@ def _genfault(*arguments: str) -> Any:
     )
     if done.returncode not in (0, 1):
         raise SeriesError(done.stderr.strip() or f"genfault ended with {done.returncode}")
-    return json.loads(done.stdout)
+    try:
+        return json.loads(done.stdout)
+    except ValueError as error:
+        raise SeriesError(f"genfault {arguments[0]} printed no JSON: {error}") from error
 
 
 def apply(tree: Path, patches: Sequence[Path]) -> dict[str, bytes]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A conversion in a kernel tree: what changes beside the handler, as a series, and in place."""
 
+import json
 import re
 import subprocess
 from collections.abc import Callable
@@ -199,6 +200,12 @@ def test_the_same_input_gives_the_same_bytes(genfault: Run, tree: Path, tmp_path
     for name in ("one", "two"):
         assert genfault("convert", tree, "--patches", tmp_path / name).code == 0
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_with_json_stdout_is_one_document(genfault: Run, tree: Path, tmp_path: Path) -> None:
+    ran = genfault("convert", tree, "--patches", tmp_path / "mails", "--format", "json")
+    assert json.loads(ran.out)["command"] == "convert"
+    assert "0000-cover-letter.patch" in ran.err
 
 
 def test_the_date_is_what_the_environment_says(

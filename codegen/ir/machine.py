@@ -26,17 +26,14 @@ from codegen.ir.nodes import (
     Assign,
     Branch,
     Call,
-    Field,
     Global,
     Jump,
     Literal,
     Local,
-    PureCall,
     Return,
 )
 from codegen.ir.program import (
     Program,
-    expressions_of,
     subexpressions,
 )
 from codegen.ir.solver import PathSolver, ResourceBound
@@ -115,20 +112,13 @@ class Machine(Dancer):
     def _program_counters(self) -> tuple[Term, ...]:
         """The handler looks up `regs->pc` where another says instruction_pointer(regs)."""
         params = {p.name for p in self.entry.params if p.type.pointer}
+        known = self.program.vocabulary.program_counters
         found: dict[Term, None] = {}
-        for function in self.program.functions.values():
-            for expr in expressions_of(function):
-                if not isinstance(expr, PureCall) or not expr.args:
-                    continue
-                if self.program.role(expr.name) is not Role.KERNEL_READS:
-                    continue
-                match expr.args[0]:
-                    case Field(base=Local(name=regs), name=name) if (
-                        regs in params and name in self.program.vocabulary.program_counters
-                    ):
-                        base = object_address(regs)
-                        told = call("instruction_pointer", (base,), types.LONG_BITS)
-                        found[equal(env.field_value(base, name), told)] = None
+        for regs, name in self.program.looked_up:
+            if regs in params and name in known:
+                base = object_address(regs)
+                told = call("instruction_pointer", (base,), types.LONG_BITS)
+                found[equal(env.field_value(base, name), told)] = None
         return tuple(found)
 
     # -- running ---------------------------------------------------------------

@@ -239,6 +239,18 @@ class Program:
         return self._roles[name]
 
     @cached_property
+    def looked_up(self) -> tuple[tuple[str, str], ...]:
+        """The fields, as (pointer, name), whose value the exception table is asked for."""
+        found: dict[tuple[str, str], None] = {}
+        for function in self.functions.values():
+            for expr in expressions_of(function):
+                if isinstance(expr, PureCall) and self.role(expr.name) is Role.KERNEL_READS:
+                    match expr.args[:1]:
+                        case (Field(base=Local(name=pointer), name=name),):
+                            found[pointer, name] = None
+        return tuple(found)
+
+    @cached_property
     def _taken(self) -> dict[str, Taken]:
         return {name: self._classify(name) for name in self.functions}
 

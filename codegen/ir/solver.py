@@ -54,7 +54,7 @@ def related(condition: Term, facts: tuple[Term, ...]) -> tuple[Term, ...]:
     return tuple(f for f in facts if f in chosen)
 
 
-class _Example:
+class Example:
     """An assignment that some facts held under; it often answers the next question too.
 
     Symbols and uninterpreted calls have the values of z3's model, keyed by
@@ -66,7 +66,7 @@ class _Example:
         self._opaque: dict[tuple[object, ...], int] = {}
         self._values: dict[Term, int | None] = {}
         # The assignment that it was made from: whatever the name is not in is the same there.
-        self._like: tuple[_Example, str] | None = None
+        self._like: tuple[Example, str] | None = None
         self._depth = 0
 
     def learn(self, term: Term, value: int) -> None:
@@ -76,9 +76,9 @@ class _Example:
             self._opaque[key] = value
         self._values[term] = value
 
-    def changed(self, term: Term, value: int) -> _Example:
+    def changed(self, term: Term, value: int) -> Example:
         """Another assignment, in which an opaque term has another value."""
-        other = _Example()
+        other = Example()
         other._opaque = dict(self._opaque)
         key = self._key(term)
         if key is not None:
@@ -119,7 +119,7 @@ class _Example:
         return value
 
 
-def _near(fact: Term, example: _Example) -> Iterator[_Example]:
+def _near(fact: Term, example: Example) -> Iterator[Example]:
     """Assignments like `example`, one name of the fact changed to what may make it hold."""
     inside = list(fact.walk())
     numbers = sorted({t.value for t in inside if t.op == "int"})
@@ -138,13 +138,13 @@ def _near(fact: Term, example: _Example) -> Iterator[_Example]:
                 yield example.changed(term, value)
 
 
-def _repaired(facts: list[Term], examples: list[_Example]) -> _Example | None:
+def _repaired(facts: list[Term], examples: list[Example]) -> Example | None:
     """An assignment under which all facts hold, found by changing one that nearly does."""
     broken = [(sum(not e.value(f) for f in facts), i) for i, e in enumerate(examples[:MAX_BASES])]
     for count, position in sorted(broken):
         if count > MAX_REPAIRS:
             break
-        found: _Example | None = examples[position]
+        found: Example | None = examples[position]
         while found is not None and count:
             wrong = next(f for f in facts if not found.value(f))
             near = islice(_near(wrong, found), MAX_TRIES)
@@ -177,7 +177,7 @@ class PathSolver:
         self._solver.set("timeout", timeout_ms)
         self._stack: list[Term] = []
         self._feasible: dict[frozenset[Term], bool] = {}
-        self._examples: list[_Example] = []
+        self._examples: list[Example] = []
         self.questions = 0
 
     # -- questions -----------------------------------------------------------
@@ -200,10 +200,10 @@ class PathSolver:
         self._feasible[key] = answer
         return answer
 
-    def _example(self, facts: list[Term]) -> _Example:
+    def _example(self, facts: list[Term]) -> Example:
         """z3's model of the facts that were just found possible."""
         found = self._solver.model()
-        example = _Example()
+        example = Example()
         opaque = dict.fromkeys(t for f in facts for t in f.walk() if t.op in OPAQUE)
         for term in sorted(opaque, key=lambda t: t.serial):
             value = found.eval(self._translate(term), model_completion=True)

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
+from typing import NamedTuple
 
 from codegen.ir.concrete import scenario_of
 from codegen.ir.environment import Outcome, Plan
@@ -24,7 +25,14 @@ from codegen.ir.trace import End, Event, EventKind
 from codegen.targets.compare.classify import Case, Tail, classify
 from codegen.targets.compare.explain import explanation
 from codegen.targets.compare.mode import in_one_mode
-from codegen.targets.compare.nodes import Comparison, Difference, DifferenceClass, Side, Verdict
+from codegen.targets.compare.nodes import (
+    Comparison,
+    Difference,
+    DifferenceClass,
+    Side,
+    Verdict,
+    size_of,
+)
 from codegen.targets.compare.pair import Parting, Walk
 from codegen.targets.compare.scenario import (
     Atoms,
@@ -44,6 +52,8 @@ MAX_HISTORIES = 400
 """How many ways to a difference are tried before it is left open."""
 MAX_ENDINGS = 8
 """How many ways to an end are tried for one on which the difference is seen again."""
+MAX_LOOKED_AT = 48
+"""How many differences of all kinds are looked at for the smallest scenario."""
 MAX_ALIKE = 12
 """How many differences of one kind are kept for the one that is told."""
 
@@ -114,6 +124,19 @@ def _verdict(
     return Verdict.EXPLAINED if differences else Verdict.EQUAL
 
 
+class Seen(NamedTuple):
+    """A difference as it was replayed: the scenario, and what either side did in it."""
+
+    scenario: dict[str, int]
+    src: Replay
+    tgt: Replay
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """How much a reader has to take in: faults, names, and how large the numbers are."""
+        return (len(self.src.faults()), *size_of(self.scenario))
+
+
 @dataclass
 class Findings:
     """The partings of a walk, by kind, and what they come to."""
@@ -177,18 +200,24 @@ class Findings:
 
     def settle(self, walk: Walk, user: bool) -> None:
         """Makes differences of the partings of one mode: those that really happen."""
+        # Where there are few kinds, more of each are looked at for the smallest scenario.
+        most = max(1, MAX_LOOKED_AT // max(1, len(self.partings)))
         for kind, kept in self.partings.items():
             happens = kind in self.crowded
+            seen: list[tuple[Parting, Seen]] = []
             for parting in kept:
-                feasible, told = self._difference(walk, parting, user)
+                feasible, run = self._seen(walk, parting)
                 happens = happens or feasible
-                if told is not None:
-                    self.differences.append(told)
+                if run is not None:
+                    seen.append((parting, run))
+                if len(seen) >= most:
                     break
-            else:
-                if happens:
-                    where = f"line {self.line(kept[0], self.entry)}, {kept[0].channel.value}"
-                    self.notes.append(f"a difference could not be replayed ({where})")
+            if seen:
+                parting, run = min(seen, key=lambda s: s[1].size)
+                self.differences.append(self._told(walk, parting, user, *run))
+            elif happens:
+                where = f"line {self.line(kept[0], self.entry)}, {kept[0].channel.value}"
+                self.notes.append(f"a difference could not be replayed ({where})")
 
     @staticmethod
     def line(parting: Parting, entry: Function) -> int:
@@ -202,20 +231,21 @@ class Findings:
 
     # -- from a parting to a difference ----------------------------------------------
 
-    def _difference(
-        self, walk: Walk, parting: Parting, user: bool
-    ) -> tuple[bool, Difference | None]:
-        """(whether there is a world in which it happens, the difference as replayed in one)."""
+    def _seen(self, walk: Walk, parting: Parting) -> tuple[bool, Seen | None]:
+        """(whether there is a world in which it happens, both sides as replayed in one)."""
         feasible = False
         for world in self._worlds(parting):
             feasible = True
-            for facts in islice(_finished(walk, parting, self._plainest(world)), MAX_ENDINGS):
+            plain = self._plainest(world)
+            # Where all that comes later may be 0, nothing has to be known of it.
+            ways = chain((plain,), _finished(walk, parting, plain))
+            for facts in islice(ways, MAX_ENDINGS + 1):
                 scenario = scenario_of(facts, self.solver)
                 scenario = {n: v for n, v in scenario.items() if not n.startswith("carried")}
                 src = replay(self.src, self.params, scenario)
                 tgt = replay(self.tgt, self.params, scenario)
                 if src is not None and tgt is not None and not agree(src, tgt):
-                    return True, self._told(walk, parting, user, scenario, src, tgt)
+                    return True, Seen(scenario, src, tgt)
         return feasible, None
 
     def _told(
@@ -417,11 +447,6 @@ def _shape(halt: object) -> tuple[object, ...]:
     return (end, held, steps)
 
 
-def _size(d: Difference) -> tuple[int, int]:
-    faults = sum(1 for e in d.src if e.kind is EventKind.FAULT)
-    return faults, len(d.scenario)
-
-
 def line_of(halt: Halt, entry: Function) -> int:
     """The line at which a path halted or ended."""
     frames = halt.state.frames if halt.state is not None else []
@@ -434,6 +459,6 @@ def smallest(differences: list[Difference]) -> tuple[Difference, ...]:
     best: dict[tuple[DifferenceClass, str, str | None], Difference] = {}
     for d in differences:
         key = (d.cls, d.mode, d.outcome)
-        if key not in best or _size(d) < _size(best[key]):
+        if key not in best or d.size < best[key].size:
             best[key] = d
     return tuple(sorted(best.values(), key=lambda d: (d.cls, d.mode, d.line)))

@@ -33,7 +33,7 @@ def combined(comparisons: Sequence[Comparison]) -> Comparison:
     for comparison in comparisons:
         for d in comparison.differences:
             key = (d.cls, d.mode, d.outcome)
-            if key not in best or len(d.scenario) < len(best[key].scenario):
+            if key not in best or d.size < best[key].size:
                 best[key] = d
     return Comparison(
         min((c.verdict for c in comparisons), key=_WORST.index),

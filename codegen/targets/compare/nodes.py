@@ -7,12 +7,13 @@ Comparison(EXPLAINED, (Difference(STALE_OUTCOME, "user", "no_vma", 98, {...}, ..
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from codegen.ir.program import Program
 from codegen.ir.terms import Term
-from codegen.ir.trace import Event
+from codegen.ir.trace import Event, EventKind
 
 
 class DifferenceClass(StrEnum):
@@ -92,6 +93,11 @@ class Side:
     selection: Selection = Selection()
 
 
+def size_of(scenario: Mapping[str, int]) -> tuple[int, int]:
+    """(how many names, how many bits their numbers have) in a scenario."""
+    return len(scenario), sum(v.bit_length() for v in scenario.values())
+
+
 @dataclass(frozen=True)
 class Difference:
     """One difference with the smallest scenario that shows it.
@@ -111,6 +117,12 @@ class Difference:
     tgt: tuple[Event, ...]
     explanation: str
     selections: tuple[Selection, Selection] = (Selection(), Selection())
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """How much a reader has to take in: faults, names, and how large the numbers are."""
+        faults = sum(1 for e in self.src if e.kind is EventKind.FAULT)
+        return (faults, *size_of(self.scenario))
 
     def seen_in(self, src: Side, tgt: Side) -> Difference:
         """The same, known to have been seen between two programs."""

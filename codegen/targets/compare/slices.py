@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from codegen.ir.solver import PathSolver, ResourceBound
+from codegen.ir.solver import Example, PathSolver, ResourceBound
 from codegen.ir.terms import TRUE, Term, negate
 
 
@@ -70,6 +70,29 @@ class SlicingSolver(PathSolver):
             answer = True
         self._decided[key] = answer
         return answer
+
+    def model(self, facts: Iterable[Term], wanted: Iterable[Term]) -> dict[Term, int] | None:
+        """See PathSolver.model; each group of connected facts has a model of its own."""
+        found: dict[Term, int] = {}
+        left = list(dict.fromkeys(facts))
+        while left:
+            first = left.pop()
+            group, left = _connected([first], first.links(), left)
+            if not self._holds(group):
+                return None
+            example = self._example_of(group)
+            for term in {t for fact in group for t in fact.walk() if t.op in ("sym", "call")}:
+                found[term] = example.value(term) or 0
+        return {term: found.get(term, 0) for term in wanted}
+
+    def _example_of(self, group: list[Term]) -> Example:
+        """An assignment under which a group that can hold does."""
+        known = next((e for e in self._examples if all(e.value(f) for f in group)), None)
+        if known is not None:
+            return known
+        facts = sorted(group, key=_serial)
+        self._check(facts)
+        return self._example(facts)
 
     def _check(self, facts: list[Term]) -> bool:
         """See PathSolver: the questions here have little in common, so each has one scope.

@@ -33,6 +33,7 @@ from codegen.targets.compare.world import Halt
 
 MAX_TRIED = 6
 """How many ways are tried for a scenario of one finding."""
+_UNMAPPED = {"vma_found#1": 0, "vma_read_locked#1": 0, "mmap_lock_contended#1": 0}
 
 
 def check_all(sides: Iterable[Side]) -> list[tuple[Difference, ...]]:
@@ -102,8 +103,8 @@ class _Mode:
                 run = replay(scene.side, (), scenario)
                 if run is None or halt.end not in (run.halt.end, End.STOP, End.RETRY):
                     continue
-                kernel = self.contract.kernel
-                wanted = Wanted(finding, run, scene.user, kernel, scene.constants)
+                unmapped = replay(scene.side, (), {**scenario, **_UNMAPPED})
+                wanted = Wanted(finding, run, scene.user, unmapped, scene.constants)
                 return Difference(
                     finding.cls,
                     scene.mode_word,

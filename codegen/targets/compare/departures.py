@@ -61,18 +61,13 @@ class Finding:
 
 @dataclass
 class Contract:
-    """The questions, in one mode; it remembers what can only be said at the end.
-
-    `kernel` is the first word with which a way of kernel mode goes to the
-    exception table or the oops.
-    """
+    """The questions, in one mode; it remembers what can only be said at the end."""
 
     solver: SlicingSolver
     constants: Mapping[str, int]
     entry: Function
     user: bool
     has_fast: bool
-    kernel: Event | None = None
     _counted: bool = False
     _uncounted: Finding | None = None
     _bugs: list[tuple[Finding, Event]] = field(default_factory=list)
@@ -85,8 +80,6 @@ class Contract:
         for step in seen.steps:
             if isinstance(step, Event):
                 kinds.setdefault(step.kind, step)
-        if not self.user and self.kernel is None:
-            self.kernel = kinds.get(EventKind.KERNEL)
         self._note_bug(joint, halt, seen, kinds)
         yield from self._livelock(joint, halt, seen)
         yield from self._kernel_signal(joint, halt, kinds)

@@ -140,10 +140,18 @@ class _Passes:
                     line or scene.line(parting),
                     scenario,
                     now.trace,
-                    then.trace,
+                    _answered(now, then),
                     scene.explained(outcome, words + _consequence(now, then)),
                 )
         return None
+
+
+def _answered(now: Replay, then: Replay) -> tuple[Event, ...]:
+    """Both passes, the second answered as the first would have been."""
+    asked = [i for i, e in enumerate(now.trace) if e.kind is EventKind.FAULT]
+    begun = [i + 1 for i, e in enumerate(then.trace) if e.kind is EventKind.FAULT]
+    answer = then.trace[begun[-1] if begun else then.began :]
+    return (*now.trace[: asked[-1] + 1], *answer)
 
 
 def _consequence(now: Replay, then: Replay) -> str:

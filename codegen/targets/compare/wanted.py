@@ -30,12 +30,16 @@ _SIGNALS = {
 
 @dataclass(frozen=True)
 class Wanted:
-    """One finding in one scenario; `kernel` is how this handler goes to its fixup."""
+    """One finding in one scenario.
+
+    `unmapped` is what the handler does in the same world where there is no VMA:
+    in kernel mode that is its own way to the fixup, or to the oops.
+    """
 
     finding: Finding
     run: Replay
     user: bool
-    kernel: Event | None
+    unmapped: Replay | None
     constants: Mapping[str, int]
 
     def trace(self) -> tuple[Event, ...]:
@@ -43,14 +47,11 @@ class Wanted:
         trace = self.run.trace
         match self.finding.cls:
             case DifferenceClass.UACCESS_LIVELOCK:
-                return (*trace[: _last(trace, EventKind.FAULT) + 1], self._fixup(trace))
+                return (*trace[: _last(trace, EventKind.FAULT) + 1], *self._fixup(trace))
             case DifferenceClass.MISSING_CASE:
                 return self._answered(trace)
             case DifferenceClass.KERNEL_MODE_SIGNAL:
-                kept = tuple(e for e in trace if e.kind not in (EventKind.SIGNAL, EventKind.OOM))
-                if any(e.kind is EventKind.KERNEL for e in kept):
-                    return kept
-                return (*kept, self._fixup(trace))
+                return self._unsignalled(trace)
             case DifferenceClass.OTHER:
                 return trace[: _first(trace, EventKind.SIGNAL) + 1]
             case DifferenceClass.LOCK_BALANCE:
@@ -58,7 +59,7 @@ class Wanted:
             case DifferenceClass.LOCK_WAIT:
                 at = _first(trace, *_LOCKING)
                 wait = replace(trace[at], kind=EventKind.LOCK_WAIT, args=())
-                return (*trace[:at], wait, self._fixup(trace))
+                return (*trace[:at], wait, *self._fixup(trace))
             case DifferenceClass.FLAG_LOSS:
                 return tuple(map(self._with_flags, trace))
             case DifferenceClass.ACCOUNTING:
@@ -66,12 +67,26 @@ class Wanted:
             case _:
                 raise AssertionError(f"{self.finding.cls} is told with a trace of its own")
 
-    def _fixup(self, trace: tuple[Event, ...]) -> Event:
+    def _fixup(self, trace: tuple[Event, ...]) -> tuple[Event, ...]:
         """The way to the exception table, as the handler itself goes it."""
-        if self.kernel is not None:
-            return self.kernel
+        if self.unmapped is not None:
+            own = self.unmapped.trace
+            kinds = (*_LOCKING, *_RELEASING, EventKind.FAULT, EventKind.ACCOUNTING)
+            begun = [i for i, e in enumerate(own) if e.kind in kinds]
+            tail = own[begun[-1] + 1 :] if begun else own
+            if tail and not any(e.kind is EventKind.SIGNAL for e in tail):
+                return tail
         regs = (object_address("regs"),)
-        return _event(trace[-1], EventKind.KERNEL, "fixup_exception", regs)
+        return (_event(trace[-1], EventKind.KERNEL, "fixup_exception", regs),)
+
+    def _unsignalled(self, trace: tuple[Event, ...]) -> tuple[Event, ...]:
+        """Only the way to the fixup, which stands before the signal or behind it."""
+        told = (EventKind.SIGNAL, EventKind.OOM)
+        kept = tuple(e for e in trace if e.kind not in told)
+        behind = trace[_last(trace, *told) + 1 :]
+        if behind or any(e.kind is EventKind.KERNEL for e in kept):
+            return kept
+        return (*kept, *self._fixup(trace))
 
     def _answered(self, trace: tuple[Event, ...]) -> tuple[Event, ...]:
         """The outcome's own answer where BUG() stands."""
@@ -80,7 +95,7 @@ class Wanted:
         if self.run.halt.held > 0:
             before.append(_event(bug, EventKind.UNLOCK, "mmap_read_unlock", ()))
         if not self.user:
-            return (*before, self._fixup(trace))
+            return (*before, *self._fixup(trace))
         if self.finding.outcome == Outcome.OOM:
             return (*before, _event(bug, EventKind.OOM, "pagefault_out_of_memory", ()))
         signo, code = _SIGNALS[self.finding.outcome or str(Outcome.SIGSEGV)]

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from codegen.ir.concrete import scenario_of
 from codegen.ir.environment import Outcome, truth_symbol
 from codegen.ir.nodes import Function
 from codegen.ir.terms import TRUE, Term, arithmetic, conjoin, equal, integer
@@ -71,7 +72,7 @@ class Contract:
     _counted: bool = False
     _uncounted: Finding | None = None
     _bugs: list[tuple[Finding, Event]] = field(default_factory=list)
-    _cased: set[object] = field(default_factory=set)
+    _cased: dict[object, list[Halt]] = field(default_factory=dict)
     _plain_bugs: set[object] = field(default_factory=set)
 
     def look(self, joint: Joint, halt: Halt, seen: Observed) -> Iterator[Finding]:
@@ -94,12 +95,12 @@ class Contract:
         for finding, bug in self._bugs:
             if _site(bug) in self._plain_bugs:
                 continue
-            if self._case(finding.joint, finding.halt) not in self._cased:
+            if not self._has_case(finding):
                 yield finding
         if self._uncounted is not None and not self._counted:
             yield self._uncounted
 
-    def _finding(
+    def _findings(
         self,
         cls: DifferenceClass,
         joint: Joint,
@@ -108,11 +109,12 @@ class Contract:
         words: str,
         *,
         condition: Term = TRUE,
-        outcome: str | None = None,
         flags: int = 0,
-    ) -> Finding:
-        outcome = outcome or met(joint, halt, self.solver, self.user, self.constants)
-        return Finding(cls, outcome, joint, halt, condition, line, words, flags)
+    ) -> Iterator[Finding]:
+        """One finding for each outcome that the way may have met."""
+        for outcome, when in met(joint, halt, self.solver, self.user, self.constants):
+            both = conjoin(condition, when)
+            yield Finding(cls, outcome, joint, halt, both, line, words, flags)
 
     # -- BUG() -----------------------------------------------------------------------
 
@@ -130,20 +132,30 @@ class Contract:
         is_bug = runs_into_bug(seen.steps)
         if joint.at_fault and halt.outcome in ERRORS:
             if not is_bug:
-                self._cased.add(self._case(joint, halt))
+                self._cased.setdefault((joint, halt.outcome), []).append(halt)
                 return
             bug = kinds[EventKind.BUG]
             words = f"{halt.outcome} has no case and runs into {bug.name}()"
-            finding = self._finding(DifferenceClass.MISSING_CASE, joint, halt, bug.line, words)
-            self._bugs.append((finding, bug))
+            found = self._findings(DifferenceClass.MISSING_CASE, joint, halt, bug.line, words)
+            self._bugs += [(finding, bug) for finding in found]
         elif is_bug and not joint.at_fault:
             self._plain_bugs.add(_site(kinds[EventKind.BUG]))
 
-    def _case(self, joint: Joint, halt: Halt) -> object:
-        """What a way knows of the outcome, whatever else it asks."""
-        own = halt.facts[len(joint.facts) :]
-        told = frozenset(f for f in own if any(n.startswith(_OF_OUTCOME) for n in f.symbols()))
-        return (joint, halt.outcome, told)
+    def _has_case(self, finding: Finding) -> bool:
+        """Whether the handler has an answer to the very outcome that led to BUG() here."""
+        halt, joint = finding.halt, finding.joint
+        answered = self._cased.get((joint, halt.outcome), [])
+        if not answered:
+            return False
+        world = {
+            t: t.name or ""
+            for fact in halt.facts
+            for t in fact.walk()
+            if t.op == "sym" and (t.name or "").startswith(_OF_OUTCOME)
+        }
+        scenario = scenario_of(halt.facts, self.solver)
+        same = tuple(equal(t, integer(scenario.get(name, 0), t.bits)) for t, name in world.items())
+        return any(self.solver.possible((*way.facts, *same)) for way in answered)
 
     # -- signals ---------------------------------------------------------------------
 
@@ -158,7 +170,7 @@ class Contract:
         if self.solver.decide(fatal, halt.facts) is True and _returns_nothing(halt):
             words = "the handler returns to the faulting instruction, which faults again for ever"
             line = line_of(halt, self.entry)
-            yield self._finding(DifferenceClass.UACCESS_LIVELOCK, joint, halt, line, words)
+            yield from self._findings(DifferenceClass.UACCESS_LIVELOCK, joint, halt, line, words)
 
     def _kernel_signal(
         self, joint: Joint, halt: Halt, kinds: Mapping[EventKind, Event]
@@ -168,10 +180,10 @@ class Contract:
         cls = DifferenceClass.KERNEL_MODE_SIGNAL
         if (event := kinds.get(EventKind.SIGNAL)) is not None:
             words = f"{_signal_name(event)} is sent for a fault in kernel mode"
-            yield self._finding(cls, joint, halt, event.line, words)
+            yield from self._findings(cls, joint, halt, event.line, words)
         elif (event := kinds.get(EventKind.OOM)) is not None:
             words = "the OOM killer is told of a fault in kernel mode"
-            yield self._finding(cls, joint, halt, event.line, words)
+            yield from self._findings(cls, joint, halt, event.line, words)
 
     def _signals(self, joint: Joint, halt: Halt, seen: Observed) -> Iterator[Finding]:
         """A fault in user mode is answered with one signal."""
@@ -181,7 +193,7 @@ class Contract:
         if len(sent) > 1:
             first, second = map(_signal_name, sent[:2])
             words = f"{second} is sent behind {first} for the same fault"
-            yield self._finding(DifferenceClass.OTHER, joint, halt, sent[1].line, words)
+            yield from self._findings(DifferenceClass.OTHER, joint, halt, sent[1].line, words)
 
     # -- the lock --------------------------------------------------------------------
 
@@ -194,7 +206,7 @@ class Contract:
             words = "the lock is released once too often"
             kinds = (EventKind.UNLOCK, EventKind.VMA_UNLOCK)
             line = next((e.line for e in reversed(halt.trace) if e.kind in kinds), line)
-        yield self._finding(DifferenceClass.LOCK_BALANCE, joint, halt, line, words)
+        yield from self._findings(DifferenceClass.LOCK_BALANCE, joint, halt, line, words)
 
     def _waits(self, joint: Joint, halt: Halt) -> Iterator[Finding]:
         """Kernel mode: the lock is waited for without a look at the exception table."""
@@ -208,7 +220,7 @@ class Contract:
             "the mm's lock is waited for whether or not the exception table knows the instruction"
         )
         cls = DifferenceClass.LOCK_WAIT
-        yield self._finding(cls, joint, halt, taken.line, words, outcome=LOCK_CONTENDED)
+        yield Finding(cls, LOCK_CONTENDED, joint, halt, TRUE, taken.line, words)
 
     # -- flags and counters ----------------------------------------------------------
 
@@ -233,7 +245,9 @@ class Contract:
             line = line_of(halt, self.entry)
             words = f"handle_mm_fault() is not given {', '.join(names)}"
             cls = DifferenceClass.FLAG_LOSS
-            yield self._finding(cls, joint, halt, line, words, condition=condition, flags=lost)
+            yield from self._findings(
+                cls, joint, halt, line, words, condition=condition, flags=lost
+            )
 
     def _counts(self, joint: Joint, halt: Halt, seen: Observed) -> Iterator[Finding]:
         """A fault counts as one, however many passes it takes."""
@@ -247,13 +261,13 @@ class Contract:
                 words = "the fault is counted again in every pass"
             if again or len(events) > 1 or any(page_faults(way.src) for way in before):
                 cls = DifferenceClass.ACCOUNTING
-                yield self._finding(cls, joint, halt, events[-1].line, words)
+                yield from self._findings(cls, joint, halt, events[-1].line, words)
         ends = halt.end not in (End.STOP, End.RETRY)
         if ends and joint.at_fault and halt.outcome is Outcome.SUCCESS and not self._uncounted:
             line = next((e.line for e in reversed(halt.trace) if e.kind is EventKind.FAULT), 0)
             words = f"the fault is not counted as {PAGE_FAULTS}"
             cls = DifferenceClass.ACCOUNTING
-            self._uncounted = self._finding(cls, joint, halt, line, words)
+            self._uncounted = next(self._findings(cls, joint, halt, line, words))
 
 
 def page_faults(events: tuple[Event, ...]) -> list[Event]:

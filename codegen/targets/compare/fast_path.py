@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from itertools import islice
 
 from codegen.ir.environment import truth_symbol
+from codegen.ir.terms import Term
 from codegen.targets.compare.answers import answers_differ, calls
 from codegen.targets.compare.nodes import Difference, DifferenceClass
 from codegen.targets.compare.pair import Channel, Parting, Walk
 from codegen.targets.compare.scenario import Replay, replay
 from codegen.targets.compare.scene import Scene
-from codegen.targets.compare.survey import met
 
 MAX_TRIED = 6
 """How many partings of one kind are tried for a scenario."""
@@ -31,21 +31,18 @@ def fast_and_slow(scene: Scene) -> Iterator[Difference]:
     locked = truth_symbol("vma_read_locked#1")
     walk = Walk(fast, slow, scene.solver, (locked,), partings.append)
     walk.run(last=1)
-    kinds: dict[object, list[Parting]] = {}
+    kinds: dict[tuple[str | None, object], list[tuple[Parting, Term]]] = {}
     for parting in partings:
         if parting.channel in (Channel.STEPS, Channel.HELD) and _same_vma(parting):
-            key = (parting.channel, _outcome(scene, parting), parting.src.end, parting.tgt.end)
-            kinds.setdefault(key, []).append(parting)
-    for kept in kinds.values():
-        for parting in sorted(kept, key=lambda p: len(p.facts))[:MAX_TRIED]:
-            told = _told(scene, walk, parting)
+            for outcome, when in scene.met(parting):
+                how = (parting.channel, parting.src.end, parting.tgt.end)
+                kinds.setdefault((outcome, how), []).append((parting, when))
+    for (outcome, _), kept in kinds.items():
+        for parting, when in sorted(kept, key=lambda p: len(p[0].facts))[:MAX_TRIED]:
+            told = _told(scene, walk, parting, outcome, when)
             if told is not None:
                 yield told
                 break
-
-
-def _outcome(scene: Scene, parting: Parting) -> str | None:
-    return met(parting.joint, parting.src, scene.solver, scene.user, scene.constants)
 
 
 def _same_vma(parting: Parting) -> bool:
@@ -54,8 +51,10 @@ def _same_vma(parting: Parting) -> bool:
     return src is not None and tgt is not None and src.acquired == tgt.acquired
 
 
-def _told(scene: Scene, walk: Walk, parting: Parting) -> Difference | None:
-    for facts in scene.worlds(parting):
+def _told(
+    scene: Scene, walk: Walk, parting: Parting, outcome: str | None, when: Term
+) -> Difference | None:
+    for facts in scene.worlds(parting, when):
         for ending in islice(walk.src.endings(parting.src, facts), 2):
             scenario = scene.scenario(ending)
             fast = replay(scene.side, (), scenario)
@@ -66,7 +65,6 @@ def _told(scene: Scene, walk: Walk, parting: Parting) -> Difference | None:
             if found is None:
                 continue
             words, line = found
-            outcome = _outcome(scene, parting)
             return Difference(
                 DifferenceClass.FAST_PATH,
                 scene.mode_word,

@@ -20,6 +20,7 @@ from codegen.targets.compare.compare import Findings
 from codegen.targets.compare.nodes import Side
 from codegen.targets.compare.pair import Joint, Parting
 from codegen.targets.compare.slices import SlicingSolver
+from codegen.targets.compare.survey import met
 from codegen.targets.compare.world import World
 
 MAX_HISTORIES = 6
@@ -73,9 +74,9 @@ class Scene:
             fast=fast and side.per_vma_lock,
         )
 
-    def worlds(self, parting: Parting) -> Iterator[tuple[Term, ...]]:
-        """The facts of a few ways that lead to a parting, if there are any."""
-        own = (*parting.facts[len(parting.joint.facts) :], parting.condition)
+    def worlds(self, parting: Parting, when: Term) -> Iterator[tuple[Term, ...]]:
+        """The facts of a few ways that lead to a parting, where `when` holds, if there are any."""
+        own = (*parting.facts[len(parting.joint.facts) :], parting.condition, when)
         yield from self.histories(parting.joint, own)
 
     def histories(self, joint: Joint, own: tuple[Term, ...]) -> Iterator[tuple[Term, ...]]:
@@ -84,6 +85,17 @@ class Scene:
             facts = tuple(dict.fromkeys((*(f for way in history for f in way.facts), *own)))
             if self.solver.possible(facts):
                 yield facts
+
+    def met(self, parting: Parting) -> Iterator[tuple[str | None, Term]]:
+        """(what the pass met in which the sides part, when)."""
+        found: dict[str | None, Term] = {}
+        for halt in (parting.src, parting.tgt):
+            for outcome, when in met(parting.joint, halt, self.solver, self.user, self.constants):
+                if self.solver.decide(when, parting.facts) is not False:
+                    found.setdefault(outcome, when)
+        if len(found) > 1:
+            found.pop(None, None)
+        yield from found.items()
 
     def scenario(self, facts: tuple[Term, ...]) -> dict[str, int]:
         """A scenario of the facts."""

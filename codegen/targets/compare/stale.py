@@ -25,7 +25,7 @@ from codegen.targets.compare.nodes import Difference, DifferenceClass, Side
 from codegen.targets.compare.pair import Channel, Joint, Parting, Walk, Way
 from codegen.targets.compare.scenario import Replay, pass_before, replay, shifted
 from codegen.targets.compare.scene import Scene
-from codegen.targets.compare.survey import LOCK_CONTENDED, Survey, met
+from codegen.targets.compare.survey import LOCK_CONTENDED, Survey
 from codegen.targets.compare.watch import Watched, watch
 
 MAX_TRIED = 6
@@ -94,15 +94,17 @@ class _Passes:
         facts = tuple(dict.fromkeys((*self.later.facts, *self.head.facts)))
         begun = Joint(self.later.src, first, facts, self.ways, base=self.later.base)
         walk.run(begun, last=self.later.src.faults + 1)
-        for kept in self._kinds(partings).values():
-            for parting in sorted(kept, key=lambda p: len(p.facts))[:MAX_TRIED]:
-                told = self._told(walk, parting, survivors)
+        for (outcome, _), kept in self._kinds(partings).items():
+            for parting, when in sorted(kept, key=lambda p: len(p[0].facts))[:MAX_TRIED]:
+                told = self._told(walk, parting, outcome, when, survivors)
                 if told is not None:
                     yield told
                     break
 
-    def _kinds(self, partings: list[Parting]) -> dict[object, list[Parting]]:
-        kinds: dict[object, list[Parting]] = {}
+    def _kinds(
+        self, partings: list[Parting]
+    ) -> dict[tuple[str | None, End], list[tuple[Parting, Term]]]:
+        kinds: dict[tuple[str | None, End], list[tuple[Parting, Term]]] = {}
         for parting in partings:
             # What the access was is no outcome: a pass may know more of it than the first.
             if parting.channel is not Channel.STEPS or End.STOP in (
@@ -110,20 +112,20 @@ class _Passes:
                 parting.tgt.end,
             ):
                 continue
-            kinds.setdefault((self._outcome(parting), parting.src.end), []).append(parting)
+            for outcome, when in self.scene.met(parting):
+                kinds.setdefault((outcome, parting.src.end), []).append((parting, when))
         return kinds
 
-    def _outcome(self, parting: Parting) -> str | None:
+    def _told(
+        self,
+        walk: Walk,
+        parting: Parting,
+        outcome: str | None,
+        when: Term,
+        survivors: list[Survivor],
+    ) -> Difference | None:
         scene = self.scene
-        for halt in (parting.src, parting.tgt):
-            outcome = met(parting.joint, halt, scene.solver, scene.user, scene.constants)
-            if outcome is not None:
-                return outcome
-        return None
-
-    def _told(self, walk: Walk, parting: Parting, survivors: list[Survivor]) -> Difference | None:
-        scene = self.scene
-        for facts in scene.worlds(parting):
+        for facts in scene.worlds(parting, when):
             for ending in islice(walk.src.endings(parting.src, facts), 2):
                 scenario = scene.scenario(ending)
                 now = replay(scene.side, (), scenario)
@@ -131,7 +133,6 @@ class _Passes:
                 if now is None or then is None or not answers_differ(now, then):
                     continue
                 blamed, line = blame(scene.side, self.later.src, survivors, scenario)
-                outcome = self._outcome(parting)
                 words = " and ".join(s.sentence for s in blamed)
                 return Difference(
                     DifferenceClass.STALE_OUTCOME,

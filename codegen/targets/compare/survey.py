@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from codegen.ir import environment as env
 from codegen.ir.environment import Outcome, truth_symbol
 from codegen.ir.solver import PathSolver
-from codegen.ir.terms import Term, less
+from codegen.ir.terms import TRUE, Term, conjoin, less, negate
 from codegen.ir.trace import End, EventKind
 from codegen.targets.compare.observe import Observed, observe
 from codegen.targets.compare.pair import Joint, Parting, Walk
@@ -63,8 +63,23 @@ def _nothing(parting: Parting) -> None:
 
 def met(
     joint: Joint, halt: Halt, solver: PathSolver, user: bool, constants: Mapping[str, int]
-) -> str | None:
-    """What the pass met in which a way ends, as interface.md words it; None before there is any."""
+) -> Iterator[tuple[str | None, Term]]:
+    """(what the pass met in which a way ends, when), as interface.md words it.
+
+    None stands for a way on which nothing was met yet. A way on which others
+    were joined may have met one thing or another.
+    """
+    assert halt.state is not None
+    ordinal = halt.state.acquired
+    looked_up = ordinal > joint.src.acquired and halt.state.vmas.get(ordinal, False)
+    outcome = _plainly_met(joint, halt, solver, user)
+    if looked_up and outcome is None and halt.end is not End.STOP:
+        yield from _refused(halt, solver, constants)
+    else:
+        yield outcome, TRUE
+
+
+def _plainly_met(joint: Joint, halt: Halt, solver: PathSolver, user: bool) -> str | None:
     assert halt.state is not None
     if halt.outcome is Outcome.RETRY:
         word = "signal_pending" if user else "fatal_signal_pending"
@@ -76,30 +91,30 @@ def met(
     if not joint.entered and halt.end is not End.RETRY:
         return PROLOGUE
     locks = [e.kind for e in halt.trace if e.kind in (EventKind.LOCK_WAIT, EventKind.LOCK)]
-    if locks and locks[-1] is EventKind.LOCK_WAIT:
-        return LOCK_CONTENDED
-    looked_up = halt.state.vmas.get(halt.state.acquired, False)
-    if halt.end is not End.STOP and looked_up and not joint.at_fault:
-        return str(_refused(halt, solver, constants))
-    return None
+    return LOCK_CONTENDED if locks and locks[-1] is EventKind.LOCK_WAIT else None
 
 
-def _refused(halt: Halt, solver: PathSolver, constants: Mapping[str, int]) -> Outcome:
+def _refused(
+    halt: Halt, solver: PathSolver, constants: Mapping[str, int]
+) -> Iterator[tuple[str, Term]]:
     """Why a VMA that was found is not enough: it may lie above the address, and be no stack."""
     assert halt.state is not None
     ordinal = halt.state.acquired
     vma = env.vma_object(ordinal)
     address = _looked_up(halt, env.field_value(vma, "vm_end"))
-    if address is None:
-        return Outcome.ACCESS_DENIED
+    grown = truth_symbol(f"stack_grown#{ordinal}")
+    if address is None or solver.decide(grown, halt.facts) is True:
+        yield str(Outcome.ACCESS_DENIED), TRUE
+        return
     above = less(address, env.field_value(vma, "vm_start"), is_signed=False)
-    if solver.decide(above, halt.facts) is not True:
-        return Outcome.ACCESS_DENIED
-    if solver.decide(truth_symbol(f"stack_grown#{ordinal}"), halt.facts) is True:
-        return Outcome.ACCESS_DENIED
-    if solver.decide(env.grows(constants, ordinal), halt.facts) is True:
-        return Outcome.STACK_GROWTH_FAILURE
-    return Outcome.NO_VMA
+    grows = env.grows(constants, ordinal)
+    for outcome, when in (
+        (Outcome.ACCESS_DENIED, negate(above)),
+        (Outcome.NO_VMA, conjoin(above, negate(grows))),
+        (Outcome.STACK_GROWTH_FAILURE, conjoin(conjoin(above, grows), negate(grown))),
+    ):
+        if solver.decide(when, halt.facts) is not False:
+            yield str(outcome), when
 
 
 def _looked_up(halt: Halt, end: Term) -> Term | None:

@@ -44,10 +44,20 @@ def main() -> None:
     for case in _cases(tree):
         if not options.names or case.name in options.names:
             _report(case, options.runs)
+    if not options.names or "compare" in options.names:
+        _compare(tree)
     if not options.names or "simulator" in options.names:
         _simulators(tree, options.runs)
     if not options.names or "spatch" in options.names:
         bench_spatch.report(tree, options.runs)
+
+
+def _compare(tree: str) -> None:
+    """Seconds and path pairs of the comparison, handler by handler: bench_compare.py."""
+    print("each handler compared with itself and with its conversion, one core", flush=True)
+    script = ROOT / "scripts" / "bench_compare.py"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, script, tree], env=environment, check=True)
 
 
 def _simulators(tree: str, runs: int) -> None:

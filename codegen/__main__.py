@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -207,6 +208,31 @@ def _accepted(accept: Sequence[str], reject: Sequence[str], default: bool) -> fr
     return frozenset((start | set(accept)) - set(reject))
 
 
+def _fix_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--fix",
+        "fix",
+        multiple=True,
+        metavar="CLASS",
+        callback=_fixes,
+        help="Convert to the better behaviour where there is a choice: missing-case.",
+    )(command)
+
+
+def _fixes(
+    _context: click.Context, _option: click.Parameter, names: Sequence[str]
+) -> frozenset[str]:
+    """The classes that a conversion is to mend; there is a choice in few."""
+    if names:
+        from codegen.targets.c.fix import FIXABLE
+
+        for name in names:
+            if name not in FIXABLE:
+                choices = ", ".join(sorted(FIXABLE))
+                raise click.BadParameter(f"there is no choice in {name!r}; there is in {choices}")
+    return frozenset(names)
+
+
 def _product_json(product: Product) -> dict[str, Any]:
     from codegen.tables.json import handler_json
 
@@ -249,6 +275,7 @@ def _report_products(products: Sequence[Product]) -> int:
 
 @cli.command()
 @_source_options
+@_fix_option
 @_classes_options
 @click.option("--diff", "as_diff", is_flag=True, help="Unified diff on stdout (the default).")
 @click.option("--output", type=click.Path(path_type=Path), help="Write the files below DIR.")
@@ -277,6 +304,7 @@ def convert(
     signoff: bool,
     allow_dirty: bool,
     force: bool,
+    fix: frozenset[str],
 ) -> int:
     """Converted C: handlers that call generic_fault().
 
@@ -289,7 +317,7 @@ def convert(
 
     if sum((as_diff, output is not None, in_place, patches is not None)) > 1:
         raise click.UsageError("--diff, --output, --in-place and --patches exclude each other")
-    request = _request(source, archs, settings, jobs)
+    request = replace(_request(source, archs, settings, jobs), fixes=fix)
     if in_place and source is None:
         raise click.UsageError("--in-place needs a SOURCE: the bundled snippets stay as they are")
     if patches is not None and request.source.tree is None:
@@ -345,6 +373,7 @@ def _write_patches(
 
 @cli.command()
 @_source_options
+@_fix_option
 @_classes_options
 @click.argument("target", required=False, type=click.Path(path_type=Path))
 def diff(
@@ -356,13 +385,16 @@ def diff(
     jobs: int,
     accept: Sequence[str],
     reject: Sequence[str],
+    fix: frozenset[str],
 ) -> int:
     """Behaviour before and after: SOURCE against its conversion, or against TARGET."""
     from codegen.corpus.pairs import pair_up
     from codegen.toolchain import against
 
     accepted = _accepted(accept, reject, default=target is None)
-    request = _request(source, archs, settings, jobs)
+    request = replace(_request(source, archs, settings, jobs), fixes=fix)
+    if target is not None and fix:
+        raise click.UsageError("--fix goes with a conversion, not with two sources")
     if target is None:
         products = _products(request, accepted)
     else:
@@ -475,6 +507,7 @@ def _counted(entries: Sequence[Entry]) -> str:
 
 @cli.command()
 @_source_options
+@_fix_option
 @click.option(
     "--set",
     "assignments",
@@ -497,6 +530,7 @@ def simulate(
     emit_dir: Path | None,
     after: bool,
     force: bool,
+    fix: frozenset[str],
 ) -> int:
     """Run one scenario and show its trace, or write the simulator module."""
     from codegen.base.diagnostics import Refusal
@@ -504,8 +538,10 @@ def simulate(
     from codegen.targets.simulator.run import load_simulator, scenario_from, trace_json
     from codegen.toolchain import simulators
 
-    request = _request(source, archs, settings, jobs)
+    request = replace(_request(source, archs, settings, jobs), fixes=fix)
     work = partial(simulators, converted_side=after)
+    if fix and not after:
+        raise click.UsageError("--fix goes with --converted")
     found = [m for modules in _run(request, work, "writing simulators") for m in modules]
     code = CLEAN
     modules = []

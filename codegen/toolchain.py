@@ -38,13 +38,15 @@ R = TypeVar("R")
 class Request:
     """What one run works on: the source, and the macros that the user has set.
 
-    `path` is the SOURCE argument as it was given, None for the bundled snippets.
+    `path` is the SOURCE argument as it was given, None for the bundled snippets;
+    `fixes` are the classes of difference that a conversion is to mend.
     """
 
     source: Source
     fixed: Mapping[str, str | None] = field(default_factory=dict)
     jobs: int = 1
     path: Path | None = None
+    fixes: frozenset[str] = frozenset()
 
 
 def open_request(
@@ -121,7 +123,7 @@ def _attempt(
     except HelperUnavailable as error:
         place = (listed.function, file.path, listed.line)
         return Refusal(RefusalCode.NO_HELPER, error.reason, *place)
-    return convert_handler(unit, listed.function, api)
+    return convert_handler(unit, listed.function, api, request.fixes)
 
 
 def included_files(request: Request, file: CFile) -> list[SourceText]:
@@ -298,7 +300,9 @@ def converted(
             product = replace(product, notes=conversion.notes)
             command = simulate_command(request, file)
             path = file.path
-            reading = _reading(unit, (path, path), command, (*command, "--converted"))
+            fixes = (word for fix in sorted(request.fixes) for word in ("--fix", fix))
+            after_command = (*command, "--converted", *fixes)
+            reading = _reading(unit, (path, path), command, after_command)
             product = product.judged(comparison, comparison_text(comparison, reading), reading)
             if product.verdict in ("EQUAL", "EXPLAINED"):
                 newline = file.source.newline

@@ -4,6 +4,7 @@
 `pytest tests/targets/test_shapes.py --update-goldens` writes the goldens anew.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,17 @@ CASES = Path(__file__).resolve().parents[1] / "cases" / "shapes"
 ACCEPTED = frozenset(c.value for c in DEFAULT_ACCEPTED)
 
 
-@pytest.mark.parametrize("name", sorted(p.stem for p in CASES.glob("*.c")))
-def test_a_shape_converts_as_it_did(name: str, update_goldens: bool) -> None:
-    request = open_request(CASES / f"{name}.c", (), {}, 1)
+NAMES = sorted(p.stem for p in CASES.glob("*.c"))
+FIXED = sorted(p.stem.removesuffix("+fix") for p in CASES.glob("*+fix.diff"))
+"""Handlers that leave something to BUG()."""
+
+
+@pytest.mark.parametrize(
+    ("name", "fixes"),
+    [(n, frozenset[str]()) for n in NAMES] + [(n, frozenset({"missing-case"})) for n in FIXED],
+)
+def test_a_shape_converts_as_it_did(name: str, fixes: frozenset[str], update_goldens: bool) -> None:
+    request = replace(open_request(CASES / f"{name}.c", (), {}, 1), fixes=fixes)
     (file,) = request.source.files
     (product,) = converted(request, file, ACCEPTED)
     lines = [str(r) for r in product.listed.refusals]
@@ -29,7 +38,7 @@ def test_a_shape_converts_as_it_did(name: str, update_goldens: bool) -> None:
     text = "".join(f"{line}\n" for line in lines)
     if product.after is not None:
         text += diff_text([ConvertedFile(file.path, product.before, product.after)])
-    golden = CASES / f"{name}.diff"
+    golden = CASES / f"{name}{'+fix' if fixes else ''}.diff"
     if update_goldens:
         golden.write_text(text, "utf-8")
     assert text == golden.read_text("utf-8")
@@ -54,3 +63,18 @@ def test_what_mends_a_double_unlock_wants_to_be_asked_for(kernel_61: Path) -> No
     (asked,) = converted(request, file, ACCEPTED | {"lock-balance"})
     assert asked.verdict == "EXPLAINED"
     assert asked.after is not None
+
+
+@pytest.mark.parametrize("arch", ["alpha", "csky"])
+def test_a_missing_case_can_be_mended(arch: str) -> None:
+    request = replace(open_request(None, (arch,), {}, 1), fixes=frozenset({"missing-case"}))
+    (file,) = request.source.files
+    (product,) = converted(request, file, ACCEPTED)
+    assert product.verdict == "EXPLAINED"
+    assert product.after is not None
+    mended = {
+        d["outcome"]: d["explanation"].split("tgt", 1)[1]
+        for d in product.differences
+        if d["class"] == "missing-case" and d["mode"] == "user"
+    }
+    assert "sends SIGBUS" in mended["VM_FAULT_HWPOISON"]

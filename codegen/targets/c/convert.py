@@ -29,6 +29,7 @@ from codegen.targets.c.cleanup import add_include, clean, join_declarations
 from codegen.targets.c.decode import Decode, build_decode
 from codegen.targets.c.dispatch import Cases, Huge, Ways, same_residual, write_dispatch
 from codegen.targets.c.evaluate import Scenario, poison_shift
+from codegen.targets.c.fix import fix_missing_cases
 from codegen.targets.c.nodes import HELPER_FUNCTION, HelperResult, MmApi
 from codegen.targets.c.region import Region, ends_flow, find_region
 from codegen.targets.c.runs import the_residual
@@ -74,16 +75,19 @@ class Conversion:
     notes: tuple[str, ...]
 
 
-def convert_handler(unit: Unit, found_function: str, api: MmApi) -> Conversion | Refusal:
+def convert_handler(
+    unit: Unit, found_function: str, api: MmApi, fixes: frozenset[str] = frozenset()
+) -> Conversion | Refusal:
     """The file of `unit` with the handler `found_function` converted, or why it cannot be.
 
+    `fixes` are the classes of difference in which the better behaviour is wanted.
     Nothing is verified here: the caller compares the result with the original.
     """
     refusal = _refused_at_once(unit, found_function)
     if refusal is not None:
         return refusal
     try:
-        return _Conversion(unit, found_function, api).convert()
+        return _Conversion(unit, found_function, api, fixes).convert()
     except RefusedError as error:
         return error.refusal
     except RecursionError:
@@ -150,8 +154,8 @@ def _refused_at_once(unit: Unit, function: str) -> Refusal | None:
 
 
 class _Conversion:
-    def __init__(self, unit: Unit, function: str, api: MmApi) -> None:
-        self.unit, self.function, self.api = unit, function, api
+    def __init__(self, unit: Unit, function: str, api: MmApi, fixes: frozenset[str]) -> None:
+        self.unit, self.function, self.api, self.fixes = unit, function, api, fixes
         variants = [v for v in unit.variants if function in v.program.functions]
         dancing = [v for v in variants if any(f.function == function for f in v.found)]
         self.variant = (dancing or variants or list(unit.variants))[0]
@@ -217,6 +221,8 @@ class _Conversion:
         if R.ACCERR not in cases:
             cases[R.ACCERR] = cases[R.MAPERR]
         cases |= self._poison(region, cases[R.POISON])
+        if "missing-case" in self.fixes:
+            cases = fix_missing_cases(cases, self.result)
         cases[R.KERN] = self._kernel(region)
         done = self._done(region)
         foad = self._foad(region)

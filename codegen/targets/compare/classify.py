@@ -213,7 +213,7 @@ def lock_wait(case: Case) -> bool:
     # What src still did after its wait is moot where tgt did not get the lock.
     if not refused:
         return is_refused(case.src) and case.calm()
-    if case.tgt.has(EventKind.BUG, EventKind.OOM):
+    if runs_into_bug(case.tgt.steps) or case.tgt.has(EventKind.OOM):
         return False
     return case.user or goes_to_fixup(case)
 

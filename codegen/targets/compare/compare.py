@@ -54,8 +54,10 @@ MAX_ENDINGS = 8
 """How many ways to an end are tried for one on which the difference is seen again."""
 MAX_LOOKED_AT = 48
 """How many differences of all kinds are looked at for the smallest scenario."""
-MAX_ALIKE = 12
+MAX_KEPT = 200
 """How many differences of one kind are kept for the one that is told."""
+MAX_ALIKE = 12
+"""How many worlds are tried for one of them."""
 
 
 def compare(
@@ -178,9 +180,9 @@ class Findings:
         kept = self.partings.setdefault(kind, [])
         kept.append(parting)
         kept.sort(key=lambda p: (p.joint.src.faults, len(p.facts)))
-        if len(kept) > MAX_ALIKE:
+        if len(kept) > MAX_KEPT:
             self.crowded.add(kind)
-            del kept[MAX_ALIKE:]
+            del kept[MAX_KEPT:]
 
     def really_unmatched(self, walk: Walk) -> int:
         """How many ways of src that some world leads along have no way of tgt beside them.

@@ -99,12 +99,7 @@ class _Builder:
                 self.region.handler.text.name_span,
             )
         flags = args[2]
-        if len(args) == 4 and args[3] == self._flags:
-            raise self.file.refuse(
-                RefusalCode.SHAPE,
-                "handle_mm_fault() takes the mm first, as up to 4.7; the helper needs a later mm",
-                self.region.handler.text.name_span,
-            )
+        self._check_address(own, address)
         self._check_flags(flags)
         regs = args[3] if len(args) == 4 else "regs"
         # Flags that depend on what the mask depends on go into the same chain.
@@ -132,7 +127,7 @@ class _Builder:
             ) from None
         before: list[Block] = []
         if not says_user(self.file, self.region.handler):
-            before.append(If(self.region.mode, (Text(f"{flags} |= FAULT_FLAG_USER;"),)))
+            before += [If(self.region.mode, (Text(f"{flags} |= FAULT_FLAG_USER;"),)), Blank()]
             self.notes.append("flag-loss: the mm is told of user mode now")
         for s in kept:
             text = self.file.tree.source.text
@@ -160,6 +155,15 @@ class _Builder:
         return Decode(
             tuple(blocks), merged, name, (name, declare), flags, address, regs, tuple(self.notes)
         )
+
+    def _check_address(self, own: Sequence[Statement], address: str) -> None:
+        """The address must be known before the lock is taken."""
+        names = words(address)
+        for s in every(own):
+            if s.kind is StatementKind.EXPRESSION and assigned_names(self.tree, s.span) & names:
+                raise self.file.refuse(
+                    RefusalCode.SHAPE, "the address is worked out with the lock held", s.span
+                )
 
     def _check_growth(self) -> None:
         """A stack may grow to any address but those below FIRST_USER_ADDRESS, as in the helper."""
@@ -412,18 +416,26 @@ class _Builder:
         return found is not None and self.file.never_returns(found.group(1))
 
     def _not_a_mask(self, walk: Walk) -> RefusedError:
-        masks = " and ".join(dict.fromkeys(text for text, _ in walk.checks))
-        unit = next(
-            (
-                u
-                for u in self.region.units[self.region.start :]
-                if "vm_flags" in self.file.text_of(self.tree, u.span)
-            ),
-            self.region.units[self.region.start],
-        )
-        return self.file.refuse(
-            RefusalCode.NOT_A_MASK, f"the access needs {masks} at once", unit.span
-        )
+        masks = list(dict.fromkeys(text for text, _ in walk.checks))
+        asked = [e for e in walk.events if isinstance(e, Decision) and e.labels is None]
+        where = ", ".join(_said(e) for e in asked)
+        reason = f"the access needs {' and '.join(masks)} at once"
+        if where:
+            reason += f" where {where}"
+        return self.file.refuse(RefusalCode.NOT_A_MASK, reason, self._check_of(masks[-1]))
+
+    def _check_of(self, mask: str) -> Span:
+        """Where the VMA's flags are checked against a mask."""
+        own = self.region.units[self.region.start :]
+        for s in every(own):
+            head = "" if s.head is None else self.file.text_of(self.tree, s.head)
+            if s.head is not None and "vm_flags" in head and words(mask) <= words(head):
+                return s.head
+        for unit in own:
+            calls = self.file.calls_in(self.tree, unit.span)
+            if any(call in self.file.defined and self.file.checks(call) for call in calls):
+                return unit.span if unit.head is None else unit.head
+        return own[0].span
 
     def _mask_name(self, own: Sequence[Statement]) -> tuple[str, bool]:
         """The variable for the mask: the source's own if it has one, else a new one."""
@@ -446,9 +458,10 @@ class _Builder:
         """The local that a VMA's flags are checked against in `vma->vm_flags & local`."""
         if not isinstance(node, Binary) or node.op != "&":
             return None
-        left, right = bare(node.left), bare(node.right)
-        if isinstance(left, Member) and left.name == "vm_flags" and isinstance(right, Name):
-            return right.text if right.text in self.region.setup.start else None
+        for left, right in ((node.left, node.right), (node.right, node.left)):
+            flags, mask = bare(left), bare(right)
+            if isinstance(flags, Member) and flags.name == "vm_flags" and isinstance(mask, Name):
+                return mask.text if mask.text in self.region.setup.start else None
         return None
 
     def _expressions(self, s: Statement) -> list[Expr]:
@@ -497,6 +510,13 @@ class _Builder:
             self.notes.append(f"flag-loss: `{' '.join(text.split())}` now adds to the flags")
             return f"{flags} |= {found[1]}"
         return text
+
+
+def _said(decision: Decision) -> str:
+    """A decision and the way it was taken, as a condition that holds."""
+    if decision.taken:
+        return decision.text
+    return f"!{decision.text}" if decision.text.isidentifier() else f"!({decision.text})"
 
 
 def _keys(walk: Walk) -> set[str]:

@@ -19,7 +19,7 @@ from codegen.csyntax.nodes import Statement, StatementKind
 from codegen.ir.environment import Outcome
 from codegen.ir.vocabulary import Role
 from codegen.targets.c.evaluate import Scenario, Setup, key_of
-from codegen.targets.c.expr import Assign, Expr, Name, Ternary, Unary, bare, walk
+from codegen.targets.c.expr import Assign, Call, Expr, Name, Ternary, Unary, bare, walk
 from codegen.targets.c.source import (
     READ_SIDE,
     Body,
@@ -40,6 +40,7 @@ _OPENING = frozenset(
 )
 
 
+_VMA_NAME = re.compile(r"struct\s+vm_area_struct\s*\*\s*(\w+)")
 _OLD_DEFAULT = {"FAULT_FLAG_ALLOW_RETRY", "FAULT_FLAG_KILLABLE"}
 
 
@@ -87,6 +88,10 @@ def find_region(file: HandlerFile, handler: Body, result: str) -> Region:
             "the mm is not locked among the handler's outermost statements",
             handler.text.name_span,
         )
+    _refuse_old_faults(file, handler)
+    if not any(file.role(w) is Role.FIND_VMA_PREV for w in file.words_of(handler.name)):
+        # A stack that grows upward is the more telling reason.
+        _refuse_work_after(file, handler, units)
     fault_labels = _fault_labels(file, handler, units)
     start = _before_jumps_over(units, start, fault_labels)
     kept = _with_dead_code(units, _kept(file, handler, units, start))
@@ -126,6 +131,51 @@ def find_region(file: HandlerFile, handler: Body, result: str) -> Region:
         modes, labels, fault_labels, vanishing, env, live, flags, dance=dance, result=result
     )
     return Region(handler, units, start, kept, labels, fault_labels, perf, mode, setup)
+
+
+def _fault_calls(file: HandlerFile, handler: Body) -> Iterator[Call]:
+    """Every call of handle_mm_fault() in the handler and in what it calls of its file."""
+    names = [handler.name, *sorted(file.words_of(handler.name) & file.defined)]
+    for body in (file.body(name) for name in names):
+        if body is None or body.tree is not handler.tree:
+            continue
+        for s in every(body.statements):
+            span = s.head if s.kind is not StatementKind.EXPRESSION else s.span
+            if span is None or not file.has_role(body.tree, span, frozenset({Role.FAULT})):
+                continue
+            for part in walk(file.expression(body.tree, span)):
+                if isinstance(part, Call) and file.role(part.name) is Role.FAULT:
+                    yield part
+
+
+def _refuse_old_faults(file: HandlerFile, handler: Body) -> None:
+    """Up to 4.7 handle_mm_fault() had the mm as its first argument, and the VMA behind it."""
+    vmas = frozenset(_VMA_NAME.findall(handler.tree.source.text))
+    for call in _fault_calls(file, handler):
+        names = [a.text if isinstance(a, Name) else "" for a in map(bare, call.args[:2])]
+        if len(names) == 2 and names[0] not in vmas and names[1] in vmas:
+            raise file.refuse(
+                RefusalCode.SHAPE,
+                "handle_mm_fault() takes the mm first, as up to 4.7; the helper needs a later mm",
+                call.span,
+            )
+
+
+def _refuse_work_after(file: HandlerFile, handler: Body, units: Sequence[Statement]) -> None:
+    """Nothing may need the VMA when the mm is through with the fault."""
+    tree, fault = handler.tree, frozenset({Role.FAULT})
+    last = max((i for i, u in enumerate(units) if file.has_role(tree, u.span, fault)), default=None)
+    vmas = {a.text for c in _fault_calls(file, handler) for a in c.args[:1] if isinstance(a, Name)}
+    if last is None:
+        return
+    for s in every(units[last + 1 :]):
+        call = file.call_of(tree, s)
+        if call is None or file.has_role(tree, s.span, READ_SIDE):
+            continue
+        if any(isinstance(a, Name) and a.text in vmas for a in call.args):
+            raise file.refuse(
+                RefusalCode.SHAPE, "the VMA is still needed when the fault has been handled", s.span
+            )
 
 
 def _start(file: HandlerFile, handler: Body, units: Sequence[Statement]) -> int | None:

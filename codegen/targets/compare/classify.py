@@ -432,6 +432,8 @@ def flag_loss(case: Case) -> bool:
         usual |= case.constants.get("FAULT_FLAG_USER", 0)
     if case.passes > 1:
         usual |= case.constants.get("FAULT_FLAG_TRIED", 0)
+        # An mm that lets go of the lock once and no more is not asked to again.
+        usual &= mine | theirs | ~case.constants.get("FAULT_FLAG_ALLOW_RETRY", 0)
     lost = theirs & ~mine
     return mine | lost == theirs and not lost & ~usual and not usual & ~theirs
 

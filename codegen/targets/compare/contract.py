@@ -115,7 +115,9 @@ def _page_faults(tail: Tail) -> list[tuple[int, ...]]:
 
 
 def _is_one_fault(tail: Tail, counted: list[tuple[int, ...]]) -> bool:
-    if len(counted) != int(tail.run.halt.danced):
+    waited = any(e.kind is EventKind.LOCK_WAIT for e in tail.halt_trace)
+    # A fault is one, whether the lock is got or not.
+    if len(counted) != int(tail.run.halt.danced or waited):
         return False
     given = [tail.run.number(e.args[0]) for e in tail.halt_trace if e.kind is EventKind.FAULT]
     for one in counted:

@@ -99,7 +99,9 @@ def mm_api_of_file(text: str) -> MmApi:
     no lock to tell by is taken for one of today's snippets.
     """
     code = COMMENT.sub(" ", text)
-    if _has(code, "lock_mm_and_find_vma") or _has(code, "lock_vma_under_rcu"):
+    if _has(code, "lock_vma_under_rcu"):
+        return replace(DEFAULT_MM_API, per_vma_lock=True)
+    if _has(code, "lock_mm_and_find_vma"):
         return DEFAULT_MM_API
     takes_regs = any(
         len(call.split(",")) == 4 and "regs" in call.split(",")[3]

@@ -157,7 +157,8 @@ def changes_of(differences: Sequence[Mapping[str, Any]]) -> tuple[Change, ...]:
     for d in differences:
         key = (str(d["class"]), str(d["mode"]), _ending(d), outcome_words(d["outcome"]) is None)
         if d["class"] in _ONE_SENTENCE:
-            key = (key[0], key[1], "other", False)
+            own = d["class"] == "fast-path" and any(e["kind"] == "vma-lock" for e in d["src"])
+            key = (key[0], key[1], "apart" if own else "other", False)
         groups.setdefault(key, []).append(d)
     changes = []
     for (cls, mode, ending, _), found in sorted(groups.items()):

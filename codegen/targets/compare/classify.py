@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from codegen.ir.environment import Outcome
 from codegen.ir.terms import Term, integer, symbol
 from codegen.ir.trace import End, Event, EventKind
+from codegen.targets.compare.answers import answers_differ
 from codegen.targets.compare.contract import (
     counts_right,
     counts_the_fast_path,
@@ -70,10 +71,11 @@ class Case:
 
     `pointers` are what the handler is given: the registers are among them.
 
-    `calm`: do both sides agree once nobody else holds the lock? `slow`: once
-    no VMA gives its own lock? `entry`: once the exception table has an entry for
-    the instruction? `fresh`: both sides' runs had the last pass been
-    the first. `bug_ahead`: can src still run into BUG() before it asks the mm?
+    `calm`: do both sides agree once nobody else holds the lock? `entry`: once
+    the exception table has an entry for the instruction? `slow`: both sides' runs
+    where no VMA gives its own lock, if they agree there. `fresh`: both sides' runs
+    had the last pass been the first. `bug_ahead`: can src still run into BUG()
+    before it asks the mm?
     `allowed`: both sides' runs had the VMA been there and permitted the access,
     and the mm answered the last pass with what is given. `unmapped`: had nothing
     been there. `early`: what src does
@@ -91,7 +93,7 @@ class Case:
     constants: Mapping[str, int]
     pointers: tuple[str, ...]
     calm: Callable[[], bool]
-    slow: Callable[[], bool]
+    slow: Callable[[], tuple[Replay, Replay] | None]
     fresh: Callable[[], tuple[Replay, Replay] | None]
     entry: Callable[[], bool]
     bug_ahead: Callable[[], bool]
@@ -255,9 +257,12 @@ def fast_path(case: Case) -> bool:
     """tgt has taken a VMA's own lock, which src did not; without it both agree.
 
     tgt counts it, adds FAULT_FLAG_VMA_LOCK, and after a retry has not tried yet.
+    Or both have taken it, and src answers there otherwise than without it.
     """
-    if not case.tgt.fast or case.src.fast == case.tgt.fast:
+    if not case.tgt.fast:
         return False
+    if case.src.fast:
+        return case.channel is Channel.STEPS and _apart_from_itself(case)
     match case.channel:
         case Channel.FLAGS:
             return _fast_flags(case)
@@ -269,9 +274,21 @@ def fast_path(case: Case) -> bool:
             # Only who has to wait for the mm's lock can be refused it.
             if not is_refused(case.src):
                 return False
-            return case.slow() and (meets_contract(case) or case.tgt.halt.end is End.STOP)
+            return case.slow() is not None and (
+                meets_contract(case) or case.tgt.halt.end is End.STOP
+            )
         case _:
             return False
+
+
+def _apart_from_itself(case: Case) -> bool:
+    """src's fast path and slow path disagree; tgt answers on both as src does on the slow one."""
+    runs = case.slow()
+    return (
+        runs is not None
+        and answers_differ(case.src.run, runs[0])
+        and not answers_differ(case.tgt.run, runs[1])
+    )
 
 
 def _fast_flags(case: Case) -> bool:

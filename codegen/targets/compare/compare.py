@@ -311,10 +311,12 @@ class Findings:
         acquired = joint.src.acquired - (1 if joint.at_fault and joint.src.acquired else 0)
         contended = f"mmap_lock_contended#{acquired + 1}"
 
-        def both(changed: dict[str, int], fast: bool = True) -> bool:
+        def alike(changed: dict[str, int], fast: bool = True) -> tuple[Replay, Replay] | None:
             a = replay(self.src, self.params, changed, fast)
             b = replay(self.tgt, self.params, changed, fast)
-            return a is not None and b is not None and agree(a, b, counters=False, moved=moved())
+            if a is None or b is None or not agree(a, b, counters=False, moved=moved()):
+                return None
+            return a, b
 
         def fresh() -> tuple[Replay, Replay] | None:
             moved = shifted(scenario, pass_before(joint))
@@ -362,10 +364,10 @@ class Findings:
             Tail(parting.shown.steps, parting.shown.accounting, parting.tgt, tgt),
             self.constants,
             tuple(p.name for p in self.entry.params if p.type.pointer),
-            calm=lambda: both({**scenario, contended: 0}),
-            slow=lambda: both(scenario, fast=False),
+            calm=lambda: alike({**scenario, contended: 0}) is not None,
+            slow=lambda: alike(scenario, fast=False),
             fresh=fresh,
-            entry=lambda: both(with_entry(scenario)),
+            entry=lambda: alike(with_entry(scenario)) is not None,
             bug_ahead=bug_ahead,
             allowed=allowed,
             unmapped=unmapped,

@@ -46,6 +46,8 @@ def explanation(cls: DifferenceClass, case: Case, outcome: str | None) -> str:
         case DifferenceClass.ACCOUNTING:
             return f"{met}: src {_counts(case.src)}; tgt {_counts(case.tgt)}."
         case DifferenceClass.FAST_PATH:
+            if case.src.fast:
+                return f"{met}: src's fast path answers otherwise than its slow path, tgt's do not."
             return f"{met}: tgt takes the VMA's own lock first, src the mm's."
         case DifferenceClass.FLAG_LOSS:
             return f"{met}: src has lost flags ({_flags(case)}) that every fault of this mode has."

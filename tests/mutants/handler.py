@@ -66,7 +66,7 @@ def _wrong_value(view: View, root: Root, node: Expr) -> Iterator[str]:
     if root.statement.kind is not StatementKind.EXPRESSION:
         return
     whole = assignment(view, root.statement)
-    if whole is not None and whole.value is node and isinstance(bare(whole.target), Member):
+    if whole is not None and whole.value == node and isinstance(bare(whole.target), Member):
         yield f"({view.text(node.span)}) + 1"
 
 
@@ -87,9 +87,9 @@ def _whole_mask(view: View, root: Root, node: Expr) -> Iterator[str]:
     match node:
         case Unary(op="~", operand=Number(value=0)):
             yield "0"
-        case Number(value=0) if root.expr is not node:
+        case Number(value=0) if root.expr != node:
             whole = assignment(view, root.statement)
-            if whole is not None and whole.value is node and "mask" in view.text(whole.target.span):
+            if whole is not None and whole.value == node and "mask" in view.text(whole.target.span):
                 yield "~0UL"
 
 

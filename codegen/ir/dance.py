@@ -50,6 +50,7 @@ class Dancer(Caller):
     """What the mm answers, one fork for each answer."""
 
     _pausing: frozenset[Role]
+    low_stack = False
 
     # -- the mm dance ----------------------------------------------------------------------
 
@@ -84,6 +85,9 @@ class Dancer(Caller):
             case Role.LOCK_VMA:
                 return self._lock_vma(state, instruction, args)
             case Role.UNLOCK_VMA:
+                # Before 6.6 the mm leaves the VMA's lock to its caller, RETRY or not.
+                if not state.vma_locked and not state.retrying:
+                    state.lock_depth -= 1
                 state.vma_locked = False
                 self._event(state, EventKind.VMA_UNLOCK, instruction.name, (), span)
             case Role.LOCK_FIND:
@@ -313,7 +317,7 @@ class Dancer(Caller):
                 self._give(way, instruction, integer(-self.constants["ENOMEM"], 32))
 
         facts: tuple[Term, ...] = (grown,)
-        if len(args) > 1 and args[1].bits == types.LONG_BITS:
+        if len(args) > 1 and args[1].bits == types.LONG_BITS and not self.low_stack:
             # No user mapping begins below it (mm/mmap.c, mmap_min_addr; free_pgtables()).
             first = symbol("FIRST_USER_ADDRESS", types.LONG_BITS)
             facts += (negate(less(args[1], first, is_signed=False)),)

@@ -64,7 +64,8 @@ class Machine(Dancer):
     """Runs one program from one function under one plan.
 
     `mode` is the handler's condition for user mode as a term over its entry
-    state; None means `user_mode(regs)` itself.
+    state; None means `user_mode(regs)` itself. `low_stack` may be set where a
+    stack may grow below FIRST_USER_ADDRESS, unless the program asks.
     """
 
     def __init__(

@@ -287,39 +287,6 @@ def test_a_conversion_gains_the_fast_path(snippet: Snippet) -> None:
     assert {DifferenceClass.STALE_OUTCOME, DifferenceClass.FAST_PATH} in classes
 
 
-HELPER_MUTANTS: dict[str, Edit] = {
-    "missing unlock": (
-        "\t\tmmap_read_unlock(mm);\n\t\treturn flags & FAULT_FLAG_USER ? GFAULT_ACCERR",
-        "\t\treturn flags & FAULT_FLAG_USER ? GFAULT_ACCERR",
-    ),
-    "perf dropped": (PERF, ""),
-    "OOM before KERN": (
-        "\tif (!(flags & FAULT_FLAG_USER))\n\t\treturn GFAULT_KERN;\n\n"
-        "\tif (fault & VM_FAULT_OOM) {",
-        "\tif (fault & VM_FAULT_OOM) {",
-    ),
-    "fatal for plain": (
-        "\t\t\tif (signal_pending(current))",
-        "\t\t\tif (fatal_signal_pending(current))",
-    ),
-    "lost TRIED": ("flags |= FAULT_FLAG_TRIED;", ""),
-    "MAPERR for ACCERR": ("GFAULT_ACCERR : GFAULT_KERN", "GFAULT_MAPERR : GFAULT_KERN"),
-    "livelock": (
-        "fatal_signal_pending(current)) {\n\t\t\treturn GFAULT_KERN;",
-        "fatal_signal_pending(current)) {\n\t\t\treturn GFAULT_DONE;",
-    ),
-}
-
-
-@pytest.mark.parametrize("mutant", HELPER_MUTANTS)
-def test_a_wrong_in_the_helper_is_seen(mutant: str, snippet: Snippet) -> None:
-    src = snippet("arc")
-    (tgt,) = converted_arc(helper=(HELPER_MUTANTS[mutant],))
-    result = compare(src, tgt, accepted=DEFAULT_ACCEPTED)
-    assert result.verdict is Verdict.DIFFERS, comparison_text(result, reading())
-    replays(result, src, tgt)
-
-
 def test_a_leak_on_the_fast_path_is_seen(snippet: Snippet) -> None:
     edit = (
         "\t\t\tvma_end_read(vma);\n\t\t\tcount_vm_vma_lock_event(VMA_LOCK_SUCCESS);\n",

@@ -152,6 +152,8 @@ def run(request: Request, choice: Choice, store: Store, jobs: int, *, bench: boo
     """Judges what is chosen and not yet known; a bar on stderr if that is a terminal."""
     work: list[tuple[Request, str, list[tuple[Part, str, int, str]]]] = []
     for subject in subjects(request):
+        if not subject.passes:
+            continue
         wanted = []
         for mutant in choice.mutants(subject):
             key = "/".join(

@@ -150,8 +150,14 @@ class Subject:
 
     # -- judging -----------------------------------------------------------------
 
-    def judge(self, mutant: Mutant, *, bench: bool = True) -> Result:
-        """All three answers for one mutant."""
+    @cached_property
+    def passes(self) -> bool:
+        """Whether the unmutated conversion is one that is written unasked."""
+        comparison = pairing.compare_units(self.before, self.after, self.function, DEFAULT_ACCEPTED)
+        return comparison.verdict in (Verdict.EQUAL, Verdict.EXPLAINED)
+
+    def judge(self, mutant: Mutant, *, original: bool = True, bench: bool = True) -> Result:
+        """All three answers for one mutant, or two, or one."""
         began = perf_counter()
         base = Result(
             self.file.selector,
@@ -186,7 +192,7 @@ class Subject:
             mutant_classes=_classes(sharp),
             notes=sharp.notes,
         )
-        if sharp.verdict is not Verdict.EQUAL:
+        if original and sharp.verdict is not Verdict.EQUAL:
             judged = worst(self._against_original(unit, pairs))
             result = replace(
                 result, original=judged.verdict.value, original_classes=_classes(judged)

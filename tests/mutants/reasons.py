@@ -30,9 +30,40 @@ REASONS: tuple[Reason, ...] = (
         "which they are tested does not matter.",
     ),
     _reason(
+        "outcome-always outcome-swapped outcome-never",
+        r"VM_FAULT_HWPOISON|hstate",
+        "The handler has one answer to lost memory of any size.",
+    ),
+    _reason(
+        "helper-shift",
+        "",
+        "The handler does not look at the size of the lost memory: it runs into BUG(), or sends "
+        "the same signal.",
+    ),
+    _reason(
+        "mode-of-regs",
+        "",
+        "FAULT_FLAG_USER is set exactly where user_mode(regs) holds.",
+    ),
+    _reason(
         "swapped-result",
         r"GFAULT_FOAD -> GFAULT_DONE",
         "Handlers return after DONE and after FOAD alike.",
+    ),
+    _reason(
+        "swapped-result",
+        r"GFAULT_SIG\w+ -> GFAULT_SIG\w+",
+        "In the order of the tests that the handler makes the two lead to the same.",
+    ),
+    _reason(
+        "swapped-tests",
+        "",
+        "The two tests exclude each other.",
+    ),
+    _reason(
+        "double-call",
+        r"die|panic|oops|BUG",
+        "The first of the two calls does not come back.",
     ),
     _reason(
         "off-by-one",

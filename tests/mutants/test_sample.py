@@ -6,6 +6,7 @@ The whole campaign is `scripts/mutants`; here is a sample that is always the sam
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
@@ -34,19 +35,29 @@ FIND_VMA = MmApi(MmDialect.FIND_VMA)
 
 @cache
 def snippets() -> tuple[Subject, ...]:
-    """The converted snippets, each with a helper as some tree would have it."""
-    found = list(subjects(open_request(None, (), {}, 1)))
-    for api in (PER_VMA_LOCK, FIND_VMA):
-        helper = SourceText(HELPER_C, render_helper(api).c)
-        found.append(replace(next(s for s in found if s.file.selector == "arc"), helper=helper))
-    return tuple(found)
+    """The converted snippets, those that are likely to be quick to compare first."""
+    found = subjects(open_request(None, (), {}, 1))
+    return tuple(sorted(found, key=lambda s: (len(s.before.variants), len(s.converted.text))))
+
+
+@cache
+def under(api: MmApi) -> Subject:
+    """The quickest, with the helper as another tree would have it."""
+    return replace(snippets()[0], helper=SourceText(HELPER_C, render_helper(api).c))
+
+
+def candidates() -> Iterator[Subject]:
+    quick = [s for s in snippets()[:5] if s.passes]
+    yield from quick
+    yield under(PER_VMA_LOCK)
+    yield from (s for s in snippets()[5:] if s.passes)
+    yield under(FIND_VMA)
 
 
 def first_mutant(operator: Operator) -> tuple[Subject, Mutant] | None:
-    """A place for the operator; where there are several, another handler for each operator."""
-    turn = OPERATORS.index(operator) % len(snippets())
-    for subject in (*snippets()[turn:], *snippets()[:turn]):
-        for part in sorted(operator.parts):
+    """A place for the operator, in a handler that is quick to compare."""
+    for subject in candidates():
+        for part in sorted(operator.parts, reverse=True):
             found = [m for m in subject.mutants(part) if m.operator is operator]
             if found:
                 return subject, found[len(found) // 2]
@@ -55,17 +66,23 @@ def first_mutant(operator: Operator) -> tuple[Subject, Mutant] | None:
 
 @pytest.mark.parametrize("operator", OPERATORS, ids=lambda o: o.name)
 def test_a_planted_wrong_is_seen(operator: Operator) -> None:
+    """In the handler against the conversion, in the helper against the original as well.
+
+    The bench is asked where the one or the other does not tell it.
+    """
     chosen = first_mutant(operator)
     if chosen is None:
         pytest.skip("has no place in the snippets")
     subject, mutant = chosen
-    result = subject.judge(mutant, bench=False)
-    if result.mutant == "DIFFERS" and result.original != "DIFFERS":
-        # Only where the original handler does the same may it be accepted.
-        result = subject.judge(mutant)
-    what = (result, mutant.told)
+    # An original and a helper of two generations of the mm meet it differently.
+    original = mutant.part is Part.HELPER and subject is not under(FIND_VMA)
+    result = subject.judge(mutant, original=original, bench=False)
+    if result.mutant != "DIFFERS" or (original and result.original != "DIFFERS"):
+        result = subject.judge(mutant, original=original)
+    what = f"{result} {mutant.told}"
     assert caught(result) or result.status == "same" or reason_for(result) is not None, what
-    assert not escaped(result) and not missed(result), what
+    assert not missed(result), what
+    assert not original or not escaped(result), what
 
 
 @pytest.mark.parametrize("arch", ["arc", "arm64"])

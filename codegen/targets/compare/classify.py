@@ -431,7 +431,7 @@ def accounting(case: Case) -> bool:
 
     handle_mm_fault() does the maj/min accounting where it is given the registers.
     """
-    return counts_right(case)
+    return counts_right(case) and counts_the_fast_path(case, case.tgt)
 
 
 def lock_balance(case: Case) -> bool:
@@ -452,7 +452,7 @@ def flag_loss(case: Case) -> bool:
         # An mm that lets go of the lock once and no more is not asked to again.
         usual &= mine | theirs | ~case.constants.get("FAULT_FLAG_ALLOW_RETRY", 0)
     lost = theirs & ~mine
-    return mine | lost == theirs and not lost & ~usual and not usual & ~theirs
+    return bool(lost) and mine | lost == theirs and not lost & ~usual and not usual & ~theirs
 
 
 _Question = tuple[DifferenceClass, Callable[[Case], bool]]

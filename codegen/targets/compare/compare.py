@@ -24,7 +24,7 @@ from codegen.ir.terms import Term, negate
 from codegen.ir.trace import End, Event, EventKind
 from codegen.targets.compare.classify import Case, Tail, classify
 from codegen.targets.compare.explain import explanation
-from codegen.targets.compare.mode import in_one_mode
+from codegen.targets.compare.mode import in_one_world
 from codegen.targets.compare.nodes import (
     Comparison,
     Difference,
@@ -78,7 +78,7 @@ def compare(
         if side.entry not in side.program.functions:
             note = f"{side.label}: {side.entry}() could not be read"
             return Comparison(Verdict.UNSUPPORTED, (), 0, 0, (note,))
-    found = Findings(*in_one_mode(src, tgt), solver or SlicingSolver())
+    found = Findings(*in_one_world(src, tgt), solver or SlicingSolver())
     pairs = passes = 0
     notes: dict[str, None] = {}
     is_open = False
@@ -164,6 +164,8 @@ class Findings:
             World(s.program, s.entry, plan, self.solver, s.mode, self.params, s.per_vma_lock)
             for s in (self.src, self.tgt)
         ]
+        for world, side in zip(worlds, (self.src, self.tgt), strict=True):
+            world.low_stack = side.low_stack
         return Walk(worlds[0], worlds[1], self.solver, (), self._keep)
 
     def _keep(self, parting: Parting) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""User mode as both sides of a comparison know it.
+"""User mode, and what the mm sees to, as both sides of a comparison know it.
 
     src: flags |= USER if user_mode(regs)     tgt: if !(regs->psr & PSR_PS)     one mode, two words
     src: flags |= USER if user_mode(regs)     tgt: if !user_mode(regs)          a wrong of tgt's
@@ -36,6 +36,17 @@ def in_one_mode(src: Side, tgt: Side) -> tuple[Side, Side]:
     if mode_names(tgt) & mine:
         return replace(src, mode=tgt.mode), tgt
     return src, tgt
+
+
+def in_one_world(src: Side, tgt: Side) -> tuple[Side, Side]:
+    """Both sides in one mode, and before an mm that does as much for either.
+
+    Where src sees to it that no stack grows below FIRST_USER_ADDRESS, it is
+    not supposed that the mm does.
+    """
+    src, tgt = in_one_mode(src, tgt)
+    low = "FIRST_USER_ADDRESS" in names_asked(src)
+    return replace(src, low_stack=low), replace(tgt, low_stack=low)
 
 
 def mode_names(side: Side) -> frozenset[str]:

@@ -82,7 +82,8 @@ class Side:
     `mode` is the handler's own condition for user mode over the entry state
     (`codegen.tables.mode.find_mode`); None means `user_mode(regs)` itself.
     `per_vma_lock` is False in a configuration in which no VMA has a lock of
-    its own: lock_vma_under_rcu() finds nothing there.
+    its own: lock_vma_under_rcu() finds nothing there. `low_stack` is True where
+    it is left to the program that no stack grows below FIRST_USER_ADDRESS.
     """
 
     program: Program
@@ -91,6 +92,7 @@ class Side:
     label: str
     per_vma_lock: bool = True
     selection: Selection = Selection()
+    low_stack: bool = False
 
 
 def size_of(scenario: Mapping[str, int]) -> tuple[int, int]:

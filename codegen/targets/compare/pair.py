@@ -21,7 +21,7 @@ from enum import Enum
 from codegen.ir.solver import ResourceBound
 from codegen.ir.state import State
 from codegen.ir.terms import TRUE, Term, arithmetic, equal, extend, symbol
-from codegen.ir.trace import End, Event
+from codegen.ir.trace import End, Event, EventKind
 from codegen.targets.compare.beside import Told, Ways
 from codegen.targets.compare.live import Likeness, is_call_since
 from codegen.targets.compare.observe import Observed, differing, observe, values_differ
@@ -279,6 +279,11 @@ class Walk:
         counted = differing(mine.accounting, theirs.accounting, holds)
         if counted is not None:
             part(Channel.ACCOUNTING, counted[1], counted[0])
+        elif (
+            src.end is not End.STOP and _used_own(joint.tgt, tgt) and not _used_own(joint.src, src)
+        ):
+            # A VMA's own lock has to be counted, though src has none to count.
+            part(Channel.ACCOUNTING, TRUE)
         if src.end is not End.NEVER and src.held != tgt.held:
             part(Channel.HELD, TRUE)
         if src.end is End.STOP:
@@ -304,8 +309,21 @@ class Walk:
             else:
                 part(Channel.ADDRESS, unlike)
         unlike = values_differ(flags, their_flags, holds)
+        if unlike is None and _owns(src) is not _owns(tgt):
+            # The mm has to be told which lock is held.
+            unlike = TRUE
         if unlike is not None:
             part(Channel.FLAGS, unlike)
+
+
+def _owns(halt: Halt) -> bool:
+    """Whether a side stands there with a VMA's own lock."""
+    return halt.state is not None and halt.state.vma_locked
+
+
+def _used_own(before: State, halt: Halt) -> bool:
+    """Whether a side had a VMA's own lock somewhere on its way."""
+    return before.vma_locked or any(e.kind is EventKind.VMA_LOCK for e in halt.trace)
 
 
 def _returns_differ(src: Halt, tgt: Halt, holds: Callable[[Term], bool | None]) -> Term | None:

@@ -97,9 +97,15 @@ class Replay:
         return tuple(told)
 
     def faults(self) -> list[tuple[int, ...]]:
-        """What handle_mm_fault() was given, call by call."""
-        calls = [e for e in self.halt.trace if e.kind is EventKind.FAULT]
-        return [tuple(map(self.number, e.args)) for e in calls]
+        """What handle_mm_fault() was given, call by call, and whether under a VMA's own lock."""
+        given: list[tuple[int, ...]] = []
+        own = False
+        for event in self.halt.trace:
+            if event.kind in (EventKind.VMA_LOCK, EventKind.LOCK):
+                own = event.kind is EventKind.VMA_LOCK
+            elif event.kind is EventKind.FAULT:
+                given.append((*map(self.number, event.args), own))
+        return given
 
 
 def replay(
@@ -120,6 +126,7 @@ def replay(
         params,
         fast and side.per_vma_lock,
     )
+    world.low_stack = side.low_stack
     world.until(MAX_REPLAYED_PASSES, MAX_REPLAYED_PASSES)
     try:
         paths = list(world.stretch(world.start(), ()))

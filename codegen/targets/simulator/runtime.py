@@ -292,6 +292,7 @@ class World:
         "lock_depth",
         "memory",
         "places",
+        "retrying",
         "scenario",
         "scopes",
         "turns",
@@ -308,6 +309,7 @@ class World:
         self.acquired = self.faults = self.epoch = 0
         self.lock_depth = self.scopes = self.turns = 0
         self.vma_locked = False
+        self.retrying = False
 
     def event(self, kind: str, name: str, args: tuple[int, ...], line: int) -> None:
         """Notes one step; numbers stay numbers, addresses become names."""
@@ -605,7 +607,9 @@ class World:
         return self._vma()
 
     def unlock_vma(self, name: str, line: int) -> None:
-        """Releases the VMA's own lock."""
+        """Releases the VMA's own lock; where it is not held (RETRY aside), that is one too many."""
+        if not self.vma_locked and not self.retrying:
+            self.lock_depth -= 1
         self.vma_locked = False
         self.event("vma-unlock", name, (), line)
 
@@ -658,6 +662,7 @@ class World:
         answer = u32(self.number(f"handle_mm_fault#{self.faults}"))
         self._check_fault(answer, flags)
         retry, completed = answer & FAULT["VM_FAULT_RETRY"], answer & FAULT["VM_FAULT_COMPLETED"]
+        self.retrying = retry != 0
         if completed or (retry and not flags & FAULT["FAULT_FLAG_RETRY_NOWAIT"]):
             if self.vma_locked:
                 self.vma_locked = False

@@ -75,6 +75,8 @@ REASONS: tuple[Reason, ...] = (
 
 def reason_for(result: Result) -> str | None:
     """The first reason that fits a survivor on which the bench agrees."""
+    if result.mutant == "UNKNOWN":
+        return "The mutant goes round in a circle: UNKNOWN, which lets no conversion pass."
     if result.bench not in ("agrees", ""):
         return None
     for reason in REASONS:

@@ -28,8 +28,8 @@ def survives(result: Result) -> bool:
 
 
 def missed(result: Result) -> bool:
-    """Whether the bench shows a difference that the comparison does not."""
-    return shows(result) and not caught(result)
+    """Whether the bench shows a difference and the comparison says that there is none."""
+    return shows(result) and not caught(result) and result.mutant != "UNKNOWN"
 
 
 def escaped(result: Result) -> bool:

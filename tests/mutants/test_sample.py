@@ -60,7 +60,7 @@ def first_mutant(operator: Operator) -> tuple[Subject, Mutant] | None:
         for part in sorted(operator.parts, reverse=True):
             found = [m for m in subject.mutants(part) if m.operator is operator]
             if found:
-                return subject, found[len(found) // 2]
+                return subject, found[0]
     return None
 
 

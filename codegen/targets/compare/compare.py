@@ -84,13 +84,14 @@ def compare(
     is_open = False
     for user in (True, False):
         walk = found.walk(user)
-        try:
-            walk.run()
-            found.settle(walk, user)
-        except ResourceBound as bound:
-            mode = "user" if user else "kernel"
-            notes[f"{mode} mode: {bound}; {walk.pairs} path pairs were decided"] = None
-            is_open = True
+        # What was found before a bound was reached is told all the same.
+        for step in (walk.run, lambda walk=walk, user=user: found.settle(walk, user)):
+            try:
+                step()
+            except ResourceBound as bound:
+                mode = "user" if user else "kernel"
+                notes[f"{mode} mode: {bound}; {walk.pairs} path pairs were decided"] = None
+                is_open = True
         pairs, passes = pairs + walk.pairs, max(passes, walk.passes)
         if not walk.pairs and not is_open:
             notes[

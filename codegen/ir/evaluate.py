@@ -36,7 +36,7 @@ from codegen.ir.program import (
     Program,
 )
 from codegen.ir.solver import PathSolver
-from codegen.ir.state import State, root_of
+from codegen.ir.state import State, Stop, root_of
 from codegen.ir.terms import (
     Term,
     arithmetic,
@@ -63,6 +63,7 @@ from codegen.ir.terms import (
     text,
     truth,
 )
+from codegen.ir.trace import End
 from codegen.ir.types import CType
 from codegen.ir.vocabulary import Role
 
@@ -110,7 +111,8 @@ class Evaluator:
         """What is read or written through a pointer is there: the pointer is not NULL.
 
         It holds where the access happens: not for the other operand of `&&`,
-        and not on a path that goes round it.
+        and not on a path that goes round it. A path on which it cannot hold is
+        none: what C leaves undefined is not the handler's behaviour.
         """
         pointer = root_of(place)
         if pointer.op in ("object", "local", "text"):
@@ -118,8 +120,11 @@ class Evaluator:
         fact = truth(pointer)
         for guard in self._guards:
             fact = disjoin(negate(guard), fact)
-        if not fact.is_constant and fact not in state.facts:
-            state.facts = (*state.facts, fact)
+        if fact.is_constant or fact in state.facts:
+            return
+        if self.solver.decide(fact, state.facts) is False:
+            raise Stop(End.CUT, state.frames[-1].span)
+        state.facts = (*state.facts, fact)
 
     @contextmanager
     def _only_if(self, condition: Term) -> Iterator[None]:

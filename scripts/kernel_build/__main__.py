@@ -52,6 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("tree", metavar="TREE", type=Path, help="a whole kernel tree, not built in")
     parser.add_argument("archs", metavar="ARCH", nargs="*", help="only these; all that convert")
     parser.add_argument("--patches", type=Path, help="compile this series, not genfault's own")
+    parser.add_argument(
+        "--accept",
+        action="append",
+        default=[],
+        metavar="CLASS",
+        help="convert handlers with this class of difference, too (see genfault convert)",
+    )
     parser.add_argument("--cache", type=Path, help="where the builds are kept")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="make -j")
     parser.add_argument("--results", type=Path, help="keep the results in this JSON file, too")
@@ -112,7 +119,8 @@ class _Run:
         wanted = self.options.archs
         archs = {r.arch for r in self.recipes.values() if {r.name, r.arch} & set(wanted)}
         self.tell("the series")
-        return make_series(self.tree, sorted(archs), self.options.patches, folder)
+        accept = self.options.accept
+        return make_series(self.tree, sorted(archs), accept, self.options.patches, folder)
 
     def jobs(self, series: Series) -> Iterator[_Job]:
         """What to compile, in order; a row for each handler that is left out."""

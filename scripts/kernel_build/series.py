@@ -51,15 +51,20 @@ class Series:
     handlers: Mapping[str, Handler]
 
 
-def make_series(tree: Path, archs: Sequence[str], patches: Path | None, folder: Path) -> Series:
+def make_series(
+    tree: Path, archs: Sequence[str], accept: Sequence[str], patches: Path | None, folder: Path
+) -> Series:
     """The series for `tree`; `patches` is one that is there already, `folder` takes a new one.
+
+    `accept` are classes of difference that genfault does not accept unasked.
 
     Raises SeriesError where genfault cannot read the tree, or git cannot apply.
     """
     narrowed = [word for arch in archs for word in ("--arch", arch)]
     if patches is None:
         where = folder / "patches"
-        told = _genfault("convert", str(tree), *narrowed, "--patches", str(where))
+        accepted = [word for name in accept for word in ("--accept", name)]
+        told = _genfault("convert", str(tree), *narrowed, *accepted, "--patches", str(where))
     else:
         where = patches
         told = _genfault("list", str(tree), *narrowed)

@@ -56,6 +56,28 @@ REASONS: tuple[Reason, ...] = (
         "In the order of the tests that the handler makes the two lead to the same.",
     ),
     _reason(
+        "all-bits",
+        "",
+        "Each mask of the handler has one bit, or asks the VMA for nothing.",
+    ),
+    _reason(
+        "wrong-argument",
+        r"^(lock_vma_under_rcu|lock_mm_and_find_vma|find_vma|expand_stack)\(",
+        "The world has one VMA for each pass, whatever address it is looked up by; nothing here "
+        "is asked of the VMA that would tell.",
+    ),
+    _reason(
+        "wrong-argument",
+        r"^handle_mm_fault\(.*NULL\)$",
+        "A limit: what registers handle_mm_fault() is given is in no trace; it only counts "
+        "perf events for them.",
+    ),
+    _reason(
+        "lost-jump",
+        r"^return true; -> ;$",
+        "The next case returns the same.",
+    ),
+    _reason(
         "swapped-tests",
         "",
         "The two tests exclude each other.",
@@ -77,6 +99,8 @@ def reason_for(result: Result) -> str | None:
     """The first reason that fits a survivor on which the bench agrees."""
     if result.mutant == "UNKNOWN":
         return "The mutant goes round in a circle: UNKNOWN, which lets no conversion pass."
+    if any("in the same page" in note for note in result.notes):
+        return "Addresses in one page are the same to handle_mm_fault() (house plan, section 6)."
     if result.bench not in ("agrees", ""):
         return None
     for reason in REASONS:

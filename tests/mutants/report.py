@@ -29,7 +29,9 @@ def survives(result: Result) -> bool:
 
 def missed(result: Result) -> bool:
     """Whether the bench shows a difference and the comparison says that there is none."""
-    return shows(result) and not caught(result) and result.mutant != "UNKNOWN"
+    if not shows(result) or caught(result) or result.mutant == "UNKNOWN":
+        return False
+    return not any("in the same page" in note for note in result.notes)
 
 
 def escaped(result: Result) -> bool:

@@ -317,6 +317,8 @@ def draws_for(
         elif ctype.pointer:
             found[name] = Kind.POINTER
     found |= kinds or {}
+    # What is known to be small in the symbolic machine's world is small here.
+    found |= dict.fromkeys(vocabulary.bounds, Kind.SMALL)
     found |= _WORLD
     variables = {x.name.split(".")[0] for f in functions for x in (*f.params, *f.locals)}
     shared = {e.name for f in functions for e in expressions_of(f) if isinstance(e, Global)}

@@ -182,7 +182,6 @@ def _wait(view: View, root: Root, node: Expr) -> Iterator[str]:
 def _trylock(view: View, root: Root, node: Expr) -> Iterator[str]:
     if isinstance(node, Call) and view.role(node.name) in (Role.TRYLOCK, Role.SEM_TRYLOCK):
         yield "1"
-        yield f"(!{view.text(node.span)})"
 
 
 def _perf_argument(view: View, root: Root, node: Expr) -> Iterator[str]:
@@ -317,7 +316,7 @@ HELPER_OPERATORS: tuple[Operator, ...] = (
     ),
     Operator("exception-table", HELPER, "the exception table's answer ignored", replaced(_table)),
     Operator("killable-wait", HELPER, "the killed wait taken for the lock", replaced(_wait)),
-    Operator("trylock", HELPER, "the trylock's answer ignored or inverted", replaced(_trylock)),
+    Operator("trylock", HELPER, "the trylock's answer ignored", replaced(_trylock)),
     Operator(
         "lost-vma-event",
         HELPER,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from .judge import Result
 from .operators import OPERATORS
-from .reasons import reason_for
+from .reasons import reason_accepted, reason_for
 
 Results = Mapping[str, Sequence[Result]]
 
@@ -45,7 +45,9 @@ def unexplained(results: Results) -> list[Result]:
         r
         for found in results.values()
         for r in found
-        if missed(r) or escaped(r) or (survives(r) and reason_for(r) is None)
+        if missed(r)
+        or (escaped(r) and reason_accepted(r) is None)
+        or (survives(r) and reason_for(r) is None)
     ]
 
 
@@ -134,14 +136,19 @@ def _table(found: Sequence[Result]) -> list[str]:
 
 
 def _survivors(found: Sequence[Result]) -> list[str]:
+    survivors = _by_reason([(reason_for(r), r) for r in found if survives(r)], "Survivors:")
+    through = [(reason_accepted(r), r) for r in found if escaped(r)]
+    return [*survivors, *_by_reason(through, "Let through:")]
+
+
+def _by_reason(found: Sequence[tuple[str | None, Result]], title: str) -> list[str]:
     reasons: dict[str, list[Result]] = {}
-    for r in found:
-        if survives(r):
-            reasons.setdefault(reason_for(r) or "NOT EXPLAINED", []).append(r)
+    for reason, result in found:
+        reasons.setdefault(reason or "NOT EXPLAINED.", []).append(result)
     if not reasons:
         return []
-    lines = ["Survivors:", ""]
+    lines = [title, ""]
     for reason, results in sorted(reasons.items()):
-        places = sorted({f"{r.operator} in {r.function}() `{r.told}`" for r in results})
-        lines.append(f"* {len(results)}: {reason} For example {places[0]}.")
+        places = sorted({f"{r.operator} in {r.function}(): `{r.told}`" for r in results})
+        lines += [f"* {len(results)}: {reason}", *(f"  * {place}" for place in places)]
     return [*lines, ""]

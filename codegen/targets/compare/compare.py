@@ -173,6 +173,7 @@ class Findings:
         """Partings that look alike are one kind; a few of each, the shortest, are enough."""
         kind = (
             parting.channel,
+            parting.position if parting.channel is Channel.FLAGS else 0,
             parting.src.outcome,
             parting.tgt.outcome,
             parting.joint.src.faults > 0,

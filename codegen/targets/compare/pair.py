@@ -20,7 +20,18 @@ from enum import Enum
 
 from codegen.ir.solver import ResourceBound
 from codegen.ir.state import State
-from codegen.ir.terms import TRUE, Term, arithmetic, equal, extend, symbol
+from codegen.ir.terms import (
+    TRUE,
+    Term,
+    arithmetic,
+    conjoin,
+    equal,
+    extend,
+    integer,
+    negate,
+    symbol,
+    truth,
+)
 from codegen.ir.trace import End, Event, EventKind
 from codegen.targets.compare.beside import Told, Ways
 from codegen.targets.compare.live import Likeness, is_call_since
@@ -294,7 +305,7 @@ class Walk:
         src: Halt,
         tgt: Halt,
         holds: Callable[[Term], bool | None],
-        part: Callable[[Channel, Term], None],
+        part: Callable[[Channel, Term, int], None],
     ) -> None:
         """What handle_mm_fault() is given: the address, or another in its page, and the flags."""
         (address, flags), (their_address, their_flags) = src.gate, tgt.gate
@@ -307,13 +318,31 @@ class Walk:
             if holds(equal(*pages)) is True:
                 self.same_page = True
             else:
-                part(Channel.ADDRESS, unlike)
+                part(Channel.ADDRESS, unlike, 0)
         unlike = values_differ(flags, their_flags, holds)
         if unlike is None and _owns(src) is not _owns(tgt):
             # The mm has to be told which lock is held.
             unlike = TRUE
         if unlike is not None:
-            part(Channel.FLAGS, unlike)
+            for position, condition in enumerate(self._by_what_was_read(src, unlike)):
+                part(Channel.FLAGS, condition, position)
+
+    def _by_what_was_read(self, src: Halt, unlike: Term) -> tuple[Term, ...]:
+        """A difference in the flags of the second pass, with a page read on the first and without.
+
+        After a VMA's own lock the right answer is not the same for both.
+        """
+        assert src.state is not None
+        major = self.tgt.constants.get("VM_FAULT_MAJOR", 0)
+        if src.state.faults != 1 or "FAULT_FLAG_VMA_LOCK" not in self.tgt.constants or not major:
+            return (unlike,)
+        answer = arithmetic("and", symbol("handle_mm_fault#1", 32), integer(major, 32))
+        read = truth(answer)
+        return tuple(
+            c
+            for way in (read, negate(read))
+            if not (c := conjoin(unlike, way)).is_constant or c.value
+        )
 
 
 def _owns(halt: Halt) -> bool:

@@ -322,18 +322,22 @@ class Findings:
                 return None
             return a, b
 
+        # More than one question asks for these runs.
+        @cache
         def fresh() -> tuple[Replay, Replay] | None:
             moved = shifted(scenario, pass_before(joint))
             a = replay(self.src, self.params, moved)
             b = replay(self.tgt, self.params, moved)
             return None if a is None or b is None else (a, b)
 
+        @cache
         def allowed(answer: int) -> tuple[Replay, Replay] | None:
             changed = permissive(scenario, passes, answer)
             a = replay(self.src, self.params, changed)
             b = replay(self.tgt, self.params, changed)
             return None if a is None or b is None else (a, b)
 
+        @cache
         def unmapped() -> tuple[Replay, Replay] | None:
             changed = permissive(scenario, passes, 0)
             changed |= {f"vma_found#{n}": 0 for n in range(1, passes + 2)}

@@ -7,7 +7,8 @@ does not; a wrong that tgt has besides must not get through with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from codegen.ir.environment import Outcome
@@ -17,6 +18,7 @@ from codegen.targets.compare.observe import Step
 
 if TYPE_CHECKING:
     from codegen.targets.compare.classify import Case, Tail
+    from codegen.targets.compare.scenario import Replay
 
 _FAILURES = ("VM_FAULT_SIGSEGV", "VM_FAULT_SIGBUS", "VM_FAULT_OOM", "VM_FAULT_HWPOISON")
 _SIGNO = {
@@ -94,8 +96,10 @@ def _head(step: object) -> object:
 
 def kernel_answers(case: Case) -> Iterator[tuple[object, ...]]:
     """What src does for each failure of kernel mode, without signals and the OOM call."""
-    runs = [case.unmapped(), *(case.allowed(case.constants.get(w, 0)) for w in _FAILURES)]
-    for pair in runs:
+    questions: list[Callable[[], tuple[Replay, Replay] | None]] = [case.unmapped]
+    questions += [partial(case.allowed, _bits(case, w)) for w in _FAILURES]
+    for ask in questions:
+        pair = ask()
         if pair is None:
             continue
         src, _ = pair
@@ -105,6 +109,11 @@ def kernel_answers(case: Case) -> Iterator[tuple[object, ...]]:
             if not (isinstance(s, Event) and s.kind in (EventKind.SIGNAL, EventKind.OOM))
         )
         yield src.told(quiet)
+
+
+def _bits(case: Case, word: str) -> int:
+    """What the mm answers for a failure; 0 for one that this kernel does not know."""
+    return case.constants.get(word, 0)
 
 
 def runs_into_bug(steps: tuple[Step, ...]) -> bool:

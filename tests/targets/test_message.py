@@ -94,3 +94,20 @@ def test_tables_stay_as_they_are() -> None:
     assert all(
         line.startswith(("  ", "- ")) for line in wrapped(text, 40).split("\n\n", 2)[2].splitlines()
     )
+
+
+def test_an_effect_that_another_failure_has_is_said_to_be_gained() -> None:
+    joined = difference("dropped-effect", tgt=[event("write", "tsk->thread.x", 1)])
+    words = " ".join(arch_message("x", "f", [joined]).body.split())
+    assert "VM_FAULT_SIGBUS, tsk->thread.x is written as before the other failures" in words
+
+
+def test_an_effect_that_moves_is_told_in_the_words_of_the_comparison() -> None:
+    told = "kernel mode, prologue: tgt calls g() before it looks the VMA up; src only later."
+    call = [event("call", "g")]
+    early = difference("dropped-effect", outcome="prologue", explanation=told, src=call, tgt=call)
+    words = " ".join(arch_message("x", "f", [early]).body.split())
+    assert (
+        "- In kernel mode: the new one calls g() before it looks the VMA up; "
+        "the old handler only later. (dropped-effect)"
+    ) in words

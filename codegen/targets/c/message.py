@@ -170,10 +170,13 @@ def changes_of(differences: Sequence[Mapping[str, Any]]) -> tuple[Change, ...]:
 
 
 def _ending(difference: Mapping[str, Any]) -> str:
-    before, after = _signals(difference["src"]), _signals(difference["tgt"])
-    if not before and after:
+    if difference["class"] == "dropped-effect":
+        before, after = _written(difference["src"]), _written(difference["tgt"])
+        return "joined" if after - before else "other" if before - after else "early"
+    sent, now = _signals(difference["src"]), _signals(difference["tgt"])
+    if not sent and now:
         return "returned"
-    if before and after and before != after and before[-1][:1] == after[-1][:1]:
+    if sent and now and sent != now and sent[-1][:1] == now[-1][:1]:
         return "code"
     return "other"
 
@@ -183,13 +186,14 @@ def _signals(events: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
 
 
 def _names(difference: Mapping[str, Any]) -> list[str]:
-    """The flags that the original loses, or what it writes and the conversion does not."""
+    """The flags that the original loses, or what only one of the two writes."""
     if lost := re.search(r"has lost flags \(([^)]*)\)", str(difference["explanation"])):
         return lost[1].split(", ")
-    after = {e["name"] for e in difference["tgt"] if e["kind"] == "write"}
-    return [
-        str(e["name"]) for e in difference["src"] if e["kind"] == "write" and e["name"] not in after
-    ]
+    return sorted(_written(difference["src"]) ^ _written(difference["tgt"]))
+
+
+def _written(events: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {str(e["name"]) for e in events if e["kind"] == "write"}
 
 
 def _told(explanation: str) -> str:

@@ -97,7 +97,7 @@ def _head(step: object) -> object:
 def kernel_answers(case: Case) -> Iterator[tuple[object, ...]]:
     """What src does for each failure of kernel mode, without signals and the OOM call."""
     questions: list[Callable[[], tuple[Replay, Replay] | None]] = [case.unmapped]
-    questions += [partial(case.allowed, _bits(case, w)) for w in _FAILURES]
+    questions += [partial(case.allowed, case.constants.get(w, 0)) for w in _FAILURES]
     for ask in questions:
         pair = ask()
         if pair is None:
@@ -109,11 +109,6 @@ def kernel_answers(case: Case) -> Iterator[tuple[object, ...]]:
             if not (isinstance(s, Event) and s.kind in (EventKind.SIGNAL, EventKind.OOM))
         )
         yield src.told(quiet)
-
-
-def _bits(case: Case, word: str) -> int:
-    """What the mm answers for a failure; 0 for one that this kernel does not know."""
-    return case.constants.get(word, 0)
 
 
 def runs_into_bug(steps: tuple[Step, ...]) -> bool:

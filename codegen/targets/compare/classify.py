@@ -10,14 +10,16 @@ other way round is `other`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 from codegen.ir.environment import Outcome
 from codegen.ir.terms import Term, integer, symbol
 from codegen.ir.trace import End, Event, EventKind
 from codegen.targets.compare.answers import answers_differ
+from codegen.targets.compare.cases import Case, Tail
 from codegen.targets.compare.contract import (
+    FAILURES,
     counts_right,
     counts_the_fast_path,
     goes_to_fixup,
@@ -29,77 +31,9 @@ from codegen.targets.compare.contract import (
 from codegen.targets.compare.nodes import DifferenceClass
 from codegen.targets.compare.observe import Step, Writes, differing
 from codegen.targets.compare.pair import Channel
-from codegen.targets.compare.scenario import Atoms, Replay, agree, atoms
-from codegen.targets.compare.world import Halt
+from codegen.targets.compare.scenario import agree, atoms
 
 _QUIET = frozenset({Outcome.SUCCESS, Outcome.COMPLETED, Outcome.SIGNAL_PENDING, Outcome.OOM})
-_FAILURES = ("VM_FAULT_SIGSEGV", "VM_FAULT_SIGBUS", "VM_FAULT_OOM", "VM_FAULT_HWPOISON")
-
-
-@dataclass(frozen=True)
-class Tail:
-    """What one side did since the last gate, and where it stands now."""
-
-    steps: tuple[Step, ...]
-    accounting: tuple[Event, ...]
-    halt: Halt
-    run: Replay
-
-    def has(self, *kinds: EventKind) -> bool:
-        """Whether an event of one of the kinds is among the steps."""
-        return any(isinstance(s, Event) and s.kind in kinds for s in self.steps)
-
-    @property
-    def fast(self) -> bool:
-        """Whether a VMA's own lock was ever taken."""
-        return any(e.kind is EventKind.VMA_LOCK for e in self.halt_trace)
-
-    @property
-    def danced(self) -> bool:
-        """Whether the side has come to the mm by now."""
-        return self.halt.danced
-
-    @property
-    def halt_trace(self) -> tuple[Event, ...]:
-        """The whole trace in the scenario."""
-        return self.run.trace
-
-
-@dataclass(frozen=True)
-class Case:
-    """A difference in one scenario, with the questions that only a run can answer.
-
-    `pointers` are what the handler is given: the registers are among them.
-
-    `calm`: do both sides agree once nobody else holds the lock? `entry`: once
-    the exception table has an entry for the instruction? `slow`: both sides' runs
-    where no VMA gives its own lock, if they agree there. `fresh`: both sides' runs
-    had the last pass been the first. `bug_ahead`: can src still run into BUG()
-    before it asks the mm?
-    `allowed`: both sides' runs had the VMA been there and permitted the access,
-    and the mm answered the last pass with what is given. `unmapped`: had nothing
-    been there. `early`: what src does
-    between lookup and mm, tgt before the lock; the other questions overlook it.
-    """
-
-    channel: Channel
-    user: bool
-    outcome: Outcome | None
-    passes: int
-    lock: int
-    contended: bool
-    src: Tail
-    tgt: Tail
-    constants: Mapping[str, int]
-    pointers: tuple[str, ...]
-    calm: Callable[[], bool]
-    slow: Callable[[], tuple[Replay, Replay] | None]
-    fresh: Callable[[], tuple[Replay, Replay] | None]
-    entry: Callable[[], bool]
-    bug_ahead: Callable[[], bool]
-    allowed: Callable[[int], tuple[Replay, Replay] | None]
-    unmapped: Callable[[], tuple[Replay, Replay] | None]
-    early: Callable[[], Atoms]
 
 
 def classify(case: Case) -> DifferenceClass:
@@ -394,7 +328,7 @@ def joined_effect(case: Case) -> bool:
     if theirs == case.tgt.steps or not _same_otherwise(case, kept, theirs):
         return False
     now = case.tgt.run.told(case.tgt.steps)
-    for word in _FAILURES:
+    for word in FAILURES:
         runs = case.allowed(case.constants.get(word, 0))
         if runs is not None and runs[0].told(runs[0].last()) == now:
             return True

@@ -22,7 +22,8 @@ from codegen.ir.nodes import Function
 from codegen.ir.solver import ResourceBound
 from codegen.ir.terms import Term, negate
 from codegen.ir.trace import End, Event, EventKind
-from codegen.targets.compare.classify import Case, Tail, classify
+from codegen.targets.compare.cases import Case, Tail
+from codegen.targets.compare.classify import classify
 from codegen.targets.compare.explain import explanation
 from codegen.targets.compare.mode import in_one_world
 from codegen.targets.compare.nodes import (

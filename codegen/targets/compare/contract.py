@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 from codegen.ir.environment import Outcome
 from codegen.ir.terms import Term, call, object_address, symbol
 from codegen.ir.trace import End, Event, EventKind
+from codegen.targets.compare.cases import Case, Tail
 from codegen.targets.compare.observe import Step
+from codegen.targets.compare.scenario import Replay
 
-if TYPE_CHECKING:
-    from codegen.targets.compare.classify import Case, Tail
-    from codegen.targets.compare.scenario import Replay
+FAILURES = ("VM_FAULT_SIGSEGV", "VM_FAULT_SIGBUS", "VM_FAULT_OOM", "VM_FAULT_HWPOISON")
+"""The words of handle_mm_fault() that make a failure."""
 
-_FAILURES = ("VM_FAULT_SIGSEGV", "VM_FAULT_SIGBUS", "VM_FAULT_OOM", "VM_FAULT_HWPOISON")
 _SIGNO = {
     Outcome.NO_VMA: "SIGSEGV",
     Outcome.STACK_GROWTH_FAILURE: "SIGSEGV",
@@ -97,7 +96,7 @@ def _head(step: object) -> object:
 def kernel_answers(case: Case) -> Iterator[tuple[object, ...]]:
     """What src does for each failure of kernel mode, without signals and the OOM call."""
     questions: list[Callable[[], tuple[Replay, Replay] | None]] = [case.unmapped]
-    questions += [partial(case.allowed, case.constants.get(w, 0)) for w in _FAILURES]
+    questions += [partial(case.allowed, case.constants.get(w, 0)) for w in FAILURES]
     for ask in questions:
         pair = ask()
         if pair is None:

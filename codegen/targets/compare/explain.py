@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from codegen.ir.trace import End, Event, EventKind
-from codegen.targets.compare.classify import Case, Tail
+from codegen.targets.compare.cases import Case, Tail
 from codegen.targets.compare.nodes import DifferenceClass
 from codegen.targets.compare.observe import Writes
 from codegen.targets.compare.pair import Channel

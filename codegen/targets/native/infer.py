@@ -13,9 +13,7 @@ far as pointers and records go; integers convert.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from codegen.base.spans import Span
@@ -23,119 +21,17 @@ from codegen.frontend.nodes import ParsedFunction
 from codegen.frontend.rewrite import SAME_WORD
 from codegen.frontend.syntax import c_ast
 from codegen.ir.types import CType
-
-
-class Form(Enum):
-    """What is known of a shape."""
-
-    OPEN = "open"  # nothing yet: an unsigned long in the end
-    SCALAR = "scalar"
-    POINTER = "pointer"
-    ARRAY = "array"
-    RECORD = "record"
-    VOID = "void"
-
-
-@dataclass(eq=False)
-class Shape:
-    """A type that is still being learnt; `found` leads to the one that it turned out to be.
-
-    `direct` says that the text itself dereferences it. What is only handed on
-    to a pointer stays an unsigned long for C, as it does in the program. `sum`
-    says that something is added to it: if that gives a pointer to a record, it
-    is a table of them.
-    """
-
-    form: Form = Form.OPEN
-    text: str = "unsigned long"
-    to: Shape | None = None
-    members: dict[str, Shape] = field(default_factory=dict)
-    tag: str | None = None
-    found: Shape | None = None
-    direct: bool = False
-    sum: bool = False
-
-    def root(self) -> Shape:
-        """The shape that stands for this one."""
-        shape = self
-        while shape.found is not None:
-            shape = shape.found
-        return shape
-
-
-@dataclass(frozen=True)
-class Known:
-    """What the whole text turned out to use."""
-
-    tags: Mapping[str, Shape]
-    typedefs: Mapping[str, Shape]
-    globals: Mapping[str, Shape]
-    results: Mapping[str, Shape]
-    params: Mapping[str, tuple[tuple[str, Shape], ...]]
-    returns: Mapping[str, Shape]
-    addresses: frozenset[str]
-    enums: frozenset[str]
-    edits: Mapping[str, Mapping[Span, str]]
-    unions: tuple[UnionStart, ...]
-
-
-@dataclass(frozen=True)
-class UnionStart:
-    """A union that is initialised through one of its members.
-
-    What the others hold then only the header knows, so the scenario says it:
-    `brace` is the initialiser's last token, in `function`.
-    """
-
-    function: str
-    brace: Span
-    name: str
-    given: frozenset[str]
-    shape: Shape
-
-
-def reachable(known: Known) -> Iterator[tuple[str, Shape]]:
-    """Every member, variable and result that the text uses, with its name."""
-    stack: list[tuple[str, Shape]] = [*known.globals.items(), *known.results.items()]
-    for shape in (*known.tags.values(), *known.typedefs.values(), *known.returns.values()):
-        stack.append(("", shape))
-    for params in known.params.values():
-        stack += [("", shape) for _, shape in params]
-    seen: set[int] = set()
-    while stack:
-        name, shape = stack.pop()
-        shape = shape.root()
-        if name:
-            yield name, shape
-        if id(shape) in seen:
-            continue
-        seen.add(id(shape))
-        stack += shape.members.items()
-        if shape.to is not None:
-            stack.append(("", shape.to))
-
-
-_SCALARS = {
-    (8, True): "signed char",
-    (8, False): "unsigned char",
-    (16, True): "short",
-    (16, False): "unsigned short",
-    (32, True): "int",
-    (32, False): "unsigned int",
-    (64, True): "long",
-    (64, False): "unsigned long",
-}
-
-
-def scalar_text(ctype: CType) -> str:
-    """How C spells a type of the program."""
-    if ctype.bits == 0:
-        return "void"
-    if ctype.boolean:
-        return "_Bool"
-    if ctype.pointer:
-        return "void *"
-    return _SCALARS[ctype.bits, ctype.signed]
+from codegen.targets.native.shapes import (
+    Form,
+    Known,
+    Shape,
+    UnionStart,
+    indexed,
+    member,
+    pointee,
+    scalar_text,
+    unify,
+)
 
 
 def infer(
@@ -263,68 +159,6 @@ class _Inference:
         name = names[-1]
         return self.typedefs.setdefault(name, Shape(tag=name))
 
-    # -- unification --
-
-    def _unify(self, a: Shape, b: Shape) -> None:
-        a, b = a.root(), b.root()
-        if a is b:
-            return
-        structural = (Form.POINTER, Form.ARRAY, Form.RECORD)
-        if a.form is Form.OPEN and b.form in structural:
-            self._become(a, b)
-        elif b.form is Form.OPEN and a.form in structural:
-            self._become(b, a)
-        elif a.form is b.form is Form.OPEN and (a.tag is None or b.tag is None):
-            if a.tag is not None:
-                a, b = b, a
-            a.found = b
-        elif a.form in structural[:2] and b.form in structural[:2]:
-            assert a.to is not None and b.to is not None
-            one, two = a.to.root(), b.to.root()
-            if Form.VOID not in (one.form, two.form):
-                self._unify(one, two)
-        elif a.form is b.form is Form.RECORD and (a.tag is None or b.tag is None):
-            if a.tag is not None:
-                a, b = b, a
-            self._merge(a, b)
-
-    def _become(self, open_: Shape, other: Shape) -> None:
-        if other.form is Form.RECORD and open_.tag is None:
-            open_.found = other
-            return
-        if open_.sum and other.to is not None and other.to.root().form is Form.RECORD:
-            open_.form, open_.to = Form.ARRAY, other.to
-            return
-        # A pointer of its own, and a typedef keeps its name.
-        open_.form = Form.RECORD if other.form is Form.RECORD else Form.POINTER
-        open_.to, open_.members = other.to, other.members
-
-    def _merge(self, a: Shape, b: Shape) -> None:
-        a.found = b
-        for name, shape in a.members.items():
-            if name in b.members:
-                self._unify(shape, b.members[name])
-            else:
-                b.members[name] = shape
-
-    def _pointee(self, shape: Shape) -> Shape:
-        """What a pointer or an array leads to; an integer that is used so stays one."""
-        shape = shape.root()
-        if shape.form is Form.OPEN:
-            shape.form, shape.to = Form.POINTER, Shape()
-        shape.direct = True
-        if shape.to is None:
-            return Shape()
-        return shape.to.root()
-
-    def _member(self, record: Shape, name: str) -> Shape:
-        record = record.root()
-        if record.form is Form.OPEN:
-            record.form = Form.RECORD
-        if record.form is not Form.RECORD:
-            return Shape()
-        return record.members.setdefault(name, Shape())
-
     # -- records as a whole --
 
     def _whole(self, node: Any, shape: Shape, *, address: bool = False) -> None:
@@ -373,10 +207,10 @@ class _Inference:
                         self._initialised(shape, init)
                         self._union_start(shape, node, init)
                     case _:
-                        self._unify(shape, self._value(node.init))
+                        unify(shape, self._value(node.init))
             case c_ast.Return():
                 if node.expr is not None:
-                    self._unify(self.here, self._value(node.expr))
+                    unify(self.here, self._value(node.expr))
             case (
                 c_ast.DeclList()
                 | c_ast.If()
@@ -408,11 +242,11 @@ class _Inference:
             case c_ast.StructRef():
                 base = self._value(node.name)
                 if node.type == "->" or base.root().form in (Form.POINTER, Form.ARRAY):
-                    base = self._pointee(base)
-                return self._member(base, node.field.name)
+                    base = pointee(base)
+                return member(base, node.field.name)
             case c_ast.ArrayRef():
                 self._value(node.subscript)
-                return self._indexed(self._value(node.name))
+                return indexed(self._value(node.name))
             case c_ast.UnaryOp():
                 return self._unary(node)
             case c_ast.BinaryOp():
@@ -422,7 +256,7 @@ class _Inference:
                 same = isinstance(node.iftrue, c_ast.ID) and node.iftrue.name == SAME_WORD
                 then = Shape() if same else self._value(node.iftrue)
                 otherwise = self._value(node.iffalse)
-                self._unify(then, otherwise)
+                unify(then, otherwise)
                 return then if then.root().form is not Form.SCALAR else otherwise
             case c_ast.Assignment():
                 target = self._value(node.lvalue)
@@ -431,7 +265,7 @@ class _Inference:
                     return target
                 value = self._value(node.rvalue)
                 if node.op == "=":
-                    self._unify(target, value)
+                    unify(target, value)
                     self._whole(node.lvalue, target)
                     self._whole(node.rvalue, value)
                 return target
@@ -440,7 +274,7 @@ class _Inference:
             case c_ast.Cast():
                 value, shape = self._value(node.expr), self._declared(node.to_type)
                 if shape.to is not None and shape.to.root().form is Form.RECORD:
-                    self._unify(value, shape)
+                    unify(value, shape)
                     self._address(node)
                 return shape
             case c_ast.ExprList():
@@ -468,11 +302,11 @@ class _Inference:
                 continue
             inner = shape
             for part in item.name:
-                inner = self._member(inner, part.name) if isinstance(part, c_ast.ID) else Shape()
+                inner = member(inner, part.name) if isinstance(part, c_ast.ID) else Shape()
             if isinstance(item.expr, c_ast.InitList):
                 self._initialised(inner, item.expr)
             else:
-                self._unify(inner, self._value(item.expr))
+                unify(inner, self._value(item.expr))
 
     def _union_start(self, shape: Shape, declaration: Any, init: Any) -> None:
         """Notes a union that is initialised through one of its members."""
@@ -492,12 +326,6 @@ class _Inference:
                     self.unions.append(UnionStart(*start))
                 return
 
-    def _indexed(self, base: Shape) -> Shape:
-        base = base.root()
-        if base.form is Form.OPEN:
-            base.form, base.to = Form.ARRAY, Shape()
-        return self._pointee(base)
-
     def _name(self, name: str) -> Shape:
         for scope in reversed(self.scopes):
             if name in scope:
@@ -512,7 +340,7 @@ class _Inference:
                 return Shape(Form.POINTER, to=self._value(node.expr))
             case "*":
                 self._address(node.expr)
-                return self._pointee(self._value(node.expr))
+                return pointee(self._value(node.expr))
             case "sizeof" | "_Alignof":
                 return Shape(Form.SCALAR)
             case "!":
@@ -536,7 +364,7 @@ class _Inference:
     def _binary(self, node: Any) -> Shape:
         left, right = self._value(node.left), self._value(node.right)
         if node.op in ("==", "!="):
-            self._unify(left, right)
+            unify(left, right)
             return Shape(Form.SCALAR, "int")
         if node.op in ("+", "-"):
             for one in (left, right):
@@ -561,7 +389,7 @@ class _Inference:
                     self._address(arg)
         if name in self.params:
             for (_, param), arg in zip(self.params[name], args, strict=False):
-                self._unify(param, arg)
+                unify(param, arg)
             return self.returns[name]
         for arg, shape in zip(node.args.exprs if node.args else (), args, strict=False):
             self._whole(arg, shape, address=True)
@@ -591,53 +419,3 @@ def _is_expression(node: Any) -> bool:
             c_ast.ExprList,
         ),
     )
-
-
-def written_calls(functions: list[ParsedFunction]) -> frozenset[str]:
-    """The accessors that are assigned to: `pgd_val(*pgd) = value`."""
-    found: set[str] = set()
-
-    def walk(node: Any) -> None:
-        match node:
-            case c_ast.Assignment(lvalue=c_ast.FuncCall(name=c_ast.ID(name=str() as name))):
-                found.add(name)
-            case _:
-                pass
-        for _, child in node.children():
-            walk(child)
-
-    for function in functions:
-        walk(function.tree)
-    return frozenset(found)
-
-
-def case_labels(functions: list[ParsedFunction]) -> list[str]:
-    """The names in case labels, which C wants to be constants, in the order of the text."""
-    found: dict[str, None] = {}
-
-    def walk(node: Any) -> Iterator[Any]:
-        yield node
-        for _, child in node.children():
-            yield from walk(child)
-
-    for function in functions:
-        for node in walk(function.tree):
-            if isinstance(node, c_ast.Case):
-                found |= dict.fromkeys(n.name for n in walk(node.expr) if isinstance(n, c_ast.ID))
-    return list(found)
-
-
-def calls_in(functions: list[ParsedFunction]) -> dict[str, int]:
-    """Every name that is called, with the most arguments that it gets."""
-    found: dict[str, int] = {}
-
-    def walk(node: Any) -> None:
-        if isinstance(node, c_ast.FuncCall) and isinstance(node.name, c_ast.ID):
-            count = len(node.args.exprs) if node.args else 0
-            found[node.name.name] = max(count, found.get(node.name.name, 0))
-        for _, child in node.children():
-            walk(child)
-
-    for function in functions:
-        walk(function.tree)
-    return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from codegen.targets.native.infer import Form, Known, Shape
+from codegen.targets.native.shapes import Form, Known, Shape
 from codegen.targets.normal import Kind
 
 WORD = 8

@@ -21,9 +21,10 @@ from codegen.ir.nodes import Function, Global
 from codegen.ir.program import Program, Taken, calls_of, expressions_of
 from codegen.ir.vocabulary import Role
 from codegen.targets import normal
-from codegen.targets.native import infer
-from codegen.targets.native.infer import Form, Known, Shape
+from codegen.targets.native.infer import infer
 from codegen.targets.native.layout import Layout
+from codegen.targets.native.mentions import calls_in, case_labels, written_calls
+from codegen.targets.native.shapes import Form, Known, Shape, reachable, scalar_text
 from codegen.targets.native.text import bench_text, include_names
 from codegen.targets.native.words import (
     ROLES,
@@ -122,7 +123,7 @@ class _Writer:
         step_trees = [p for part in self.parts for p in part.parsed if p.name in self.steps]
         self.trees, self.step_trees = followed_trees, step_trees
         types = dict(program.vocabulary.typenames)
-        self.known: Known = infer.infer(
+        self.known: Known = infer(
             followed_trees, step_trees, types, frozenset(program.constants), self._may_write
         )
         self.kinds = self._kinds()
@@ -169,7 +170,7 @@ class _Writer:
     def _kinds(self) -> dict[str, Kind]:
         """The names that hold pointers, by their last part."""
         kinds: dict[str, Kind] = {}
-        for name, shape in infer.reachable(self.known):
+        for name, shape in reachable(self.known):
             if shape.form is Form.POINTER:
                 kinds[name] = Kind.POINTER
         for name in self.steps:
@@ -188,7 +189,7 @@ class _Writer:
     def _fixed(self) -> dict[str, int]:
         """Numbers for the names that C wants to be constants, no two the same."""
         used = {e.name for f in self.functions for e in expressions_of(f) if isinstance(e, Global)}
-        labels = [n for n in infer.case_labels(self.trees) if n in used]
+        labels = [n for n in case_labels(self.trees) if n in used]
         return {name: position + 1 for position, name in enumerate(labels)}
 
     # -- the files --
@@ -220,7 +221,7 @@ class _Writer:
     def _words(self) -> list[str]:
         """The macros of what is called; fills the table."""
         lines = []
-        written = infer.written_calls(self.trees)
+        written = written_calls(self.trees)
         for name, shape in self._called():
             kind = self.draws.kinds.get(name, Kind.WORD)
             number = len(self.words)
@@ -231,7 +232,7 @@ class _Writer:
                 shape.root().direct = True
                 ctype_text = self.layout.declaration(shape, "")
             else:
-                ctype_text = infer.scalar_text(ctype) if ctype.bits else "long"
+                ctype_text = scalar_text(ctype) if ctype.bits else "long"
             if self.words[-1].role == "UNKNOWN" and name in written:
                 lines.append(f"#define {name}(...) GF_LVALUE({number}, __VA_ARGS__)")
             elif self.words[-1].role == "UNKNOWN" and any(w in name for w in _FETCHES):
@@ -245,7 +246,7 @@ class _Writer:
         return lines
 
     def _called(self) -> Iterable[tuple[str, Shape]]:
-        for name in infer.calls_in(self.trees):
+        for name in calls_in(self.trees):
             if name not in self.program.functions and not self._is_local(name):
                 yield name, self.known.results.get(name, Shape())
 
@@ -336,7 +337,7 @@ class _Writer:
             if n != "NULL"
         ]
         scalars = [
-            f"typedef {infer.scalar_text(t)} {n};"
+            f"typedef {scalar_text(t)} {n};"
             for n, t in vocabulary.typenames.items()
             if n not in ("void", "bool", "_Bool", "char", "int", "long") and not t.record
         ]

@@ -308,31 +308,52 @@ def _spans_that_matter(
     A helper that is one step of the trace whatever stands inside it (a print,
     the oops) distinguishes nothing.
     """
+    preprocessor = loader.preprocessor
     everything = {
         name: "1"
-        for group in loader.preprocessor.tested([f.span for f in loader.tree.functions])
+        for group in preprocessor.tested([f.span for f in loader.tree.functions])
         for name in group
     }
     matter: set[str] = set()
-    for settings in ({}, everything):
-        configuration = Configuration({**settings, **fixed})
-        try:
-            streams = loader.preprocessor.run(configuration, frozenset(reach))
-        except Infeasible:
-            continue
-        program, _ = loader.program(streams, configuration)
-        for found in find(program):
-            stack = [found.function, *found.entries]
-            while stack:
-                name = stack.pop()
-                if name in matter or name not in program.functions:
-                    continue
-                matter.add(name)
-                for call in calls_of(program.functions[name]):
-                    if call.name in program.functions and program.taken(call.name) is Taken.INLINE:
-                        stack.append(call.name)
+    bases: list[dict[str, str | None]] = [{}, {**everything}]
+    seen: set[str] = set()
+    while bases:
+        beside: set[str] = set()
+        for base in bases:
+            configuration = Configuration({**base, **fixed})
+            try:
+                streams = preprocessor.run(configuration, frozenset(reach))
+            except Infeasible:
+                continue
+            program, _ = loader.program(streams, configuration)
+            followed, named = _followed(program)
+            matter |= followed
+            beside |= named
+        # Defined more than once, a helper may be a step here and followed there.
+        spans = [f.span for f in loader.tree.functions if f.name in beside - matter]
+        chosen = {name for group in preprocessor.tested(spans) for name in group}
+        bases = [{**everything, name: None} for name in sorted(chosen - seen)]
+        seen |= chosen
     matter = matter or core
     return [f.span for f in loader.tree.functions if f.name in matter]
+
+
+def _followed(program: Program) -> tuple[set[str], set[str]]:
+    """(what is followed from a handler's entry to its end, what is called there and is not)."""
+    followed: set[str] = set()
+    named: set[str] = set()
+    for found in find(program):
+        stack = [found.function, *found.entries]
+        while stack:
+            name = stack.pop()
+            if name in followed or name not in program.functions:
+                continue
+            followed.add(name)
+            for call in calls_of(program.functions[name]):
+                named.add(call.name)
+                if call.name in program.functions and program.taken(call.name) is Taken.INLINE:
+                    stack.append(call.name)
+    return followed, named - followed
 
 
 def _refusals_in_reach(

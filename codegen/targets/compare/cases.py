@@ -49,7 +49,8 @@ class Case:
 
     `pointers` are what the handler is given: the registers are among them.
 
-    `calm`: do both sides agree once nobody else holds the lock? `entry`: once
+    `calm`: do both sides agree once nobody else holds the lock? `alone`: does tgt
+    with a VMA's own lock answer as it does itself with the mm's, once it is free? `entry`: once
     the exception table has an entry for the instruction? `slow`: both sides' runs
     where no VMA gives its own lock, if they agree there. `fresh`: both sides' runs
     had the last pass been the first. `bug_ahead`: can src still run into BUG()
@@ -71,6 +72,7 @@ class Case:
     constants: Mapping[str, int]
     pointers: tuple[str, ...]
     calm: Callable[[], bool]
+    alone: Callable[[], bool]
     slow: Callable[[], tuple[Replay, Replay] | None]
     fresh: Callable[[], tuple[Replay, Replay] | None]
     entry: Callable[[], bool]

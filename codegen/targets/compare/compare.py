@@ -22,6 +22,7 @@ from codegen.ir.nodes import Function
 from codegen.ir.solver import ResourceBound
 from codegen.ir.terms import Term, negate
 from codegen.ir.trace import End, Event, EventKind
+from codegen.targets.compare.answers import answers_differ
 from codegen.targets.compare.cases import Case, Tail
 from codegen.targets.compare.classify import classify
 from codegen.targets.compare.explain import explanation
@@ -323,6 +324,17 @@ class Findings:
                 return None
             return a, b
 
+        def alone() -> bool:
+            free = {**scenario, contended: 0}
+            with_own = replay(self.tgt, self.params, free)
+            without = replay(self.tgt, self.params, free, fast=False)
+            return (
+                with_own is not None
+                and without is not None
+                and agree(tgt, with_own)
+                and not answers_differ(with_own, without)
+            )
+
         # More than one question asks for these runs.
         @cache
         def fresh() -> tuple[Replay, Replay] | None:
@@ -374,6 +386,7 @@ class Findings:
             self.constants,
             tuple(p.name for p in self.entry.params if p.type.pointer),
             calm=lambda: alike({**scenario, contended: 0}) is not None,
+            alone=alone,
             slow=lambda: alike(scenario, fast=False),
             fresh=fresh,
             entry=lambda: alike(with_entry(scenario)) is not None,

@@ -14,7 +14,7 @@ from codegen.ir.environment import Outcome
 from codegen.ir.terms import Term, call, object_address, symbol
 from codegen.ir.trace import End, Event, EventKind
 from codegen.targets.compare.cases import Case, Tail
-from codegen.targets.compare.observe import Step
+from codegen.targets.compare.observe import Step, Writes, lock_refused
 from codegen.targets.compare.scenario import Replay
 
 FAILURES = ("VM_FAULT_SIGSEGV", "VM_FAULT_SIGBUS", "VM_FAULT_OOM", "VM_FAULT_HWPOISON")
@@ -59,17 +59,23 @@ def meets_contract(case: Case) -> bool:
     return not signals and not tgt.has(EventKind.OOM, EventKind.KERNEL)
 
 
-def goes_to_fixup(case: Case) -> bool:
+def goes_to_fixup(case: Case, *, noting: bool = True) -> bool:
     """In kernel mode: tgt does what src does for some failure of kernel mode, signals left out.
 
     KERN does not say which failure it was, so there is one answer to all of
     them. A fixup may be a call, or a new program counter written to `regs`.
+    Without `noting`, what either writes beside the registers does not count.
     """
     if case.tgt.has(EventKind.SIGNAL, EventKind.OOM):
         return False
     now = case.tgt.run.told(case.tgt.steps)
     if not now and case.tgt.halt.end is not End.NEVER:
         return False
+    if not noting and any(
+        _same_from(0, case.tgt.run.told(without_notes(case.tgt.steps)), answer)
+        for answer in kernel_answers(case, noting=False)
+    ):
+        return True
     # What both did before they parted may tell of the outcome (a print of `fault`).
     before = 0
     for mine, theirs in zip(case.src.run.told(case.src.steps), now, strict=False):
@@ -77,6 +83,26 @@ def goes_to_fixup(case: Case) -> bool:
             break
         before += 1
     return any(_same_from(before, now, answer) for answer in kernel_answers(case))
+
+
+def without_notes(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The steps without what is written anywhere but to the registers."""
+    kept: list[Step] = []
+    for step in steps:
+        if isinstance(step, Writes):
+            events = tuple(e for e in step.events if is_register(e.args[1]))
+            if events:
+                kept.append(Writes(events))
+        else:
+            kept.append(step)
+    return tuple(kept)
+
+
+def is_register(place: Term) -> bool:
+    """Whether a place is in the registers, which the interrupted code gets back."""
+    while place.op in ("field", "index"):
+        place = place.args[0]
+    return place.op == "object" and place.payload == "regs"
 
 
 def _same_from(before: int, now: tuple[object, ...], answer: tuple[object, ...]) -> bool:
@@ -93,8 +119,11 @@ def _head(step: object) -> object:
     return step[:2] if isinstance(step, tuple) else type(step)
 
 
-def kernel_answers(case: Case) -> Iterator[tuple[object, ...]]:
-    """What src does for each failure of kernel mode, without signals and the OOM call."""
+def kernel_answers(case: Case, *, noting: bool = True) -> Iterator[tuple[object, ...]]:
+    """What src does for each failure of kernel mode, without signals and the OOM call.
+
+    Without `noting`, without what it writes beside the registers.
+    """
     questions: list[Callable[[], tuple[Replay, Replay] | None]] = [case.unmapped]
     questions += [partial(case.allowed, case.constants.get(w, 0)) for w in FAILURES]
     for ask in questions:
@@ -107,7 +136,7 @@ def kernel_answers(case: Case) -> Iterator[tuple[object, ...]]:
             for s in src.last()
             if not (isinstance(s, Event) and s.kind in (EventKind.SIGNAL, EventKind.OOM))
         )
-        yield src.told(quiet)
+        yield src.told(quiet if noting else without_notes(quiet))
 
 
 def runs_into_bug(steps: tuple[Step, ...]) -> bool:
@@ -199,9 +228,7 @@ def counts_the_fast_path(case: Case, tail: Tail) -> bool:
 
 def is_refused(tail: Tail) -> bool:
     """Whether a side was refused the lock when it last asked for it."""
-    asked = (EventKind.LOCK_WAIT, EventKind.LOCK, EventKind.VMA_LOCK)
-    waits = [e.kind for e in tail.halt_trace if e.kind in asked]
-    return waits[-1:] == [EventKind.LOCK_WAIT] and tail.halt.end is not End.STOP
+    return lock_refused(tail.halt_trace) and tail.halt.end is not End.STOP
 
 
 def may_wait(case: Case) -> bool:

@@ -48,6 +48,24 @@ class Observed:
     accounting: tuple[Event, ...]
 
 
+def lock_refused(trace: Iterable[Event]) -> bool:
+    """Whether the lock was not got when it was last asked for on the way to the mm.
+
+    Who has been refused waits at once, or gives up; a lock that is taken after
+    something else has been done is for that (arm holds it while it prints the
+    page tables).
+    """
+    refused = gave_up = False
+    for event in trace:
+        if event.kind is EventKind.LOCK_WAIT:
+            refused, gave_up = True, False
+        elif event.kind in (EventKind.LOCK, EventKind.VMA_LOCK):
+            refused = refused and gave_up
+        elif event.kind not in _UNSEEN and not is_accounting(event):
+            gave_up = True
+    return refused
+
+
 def is_accounting(event: Event) -> bool:
     """A counter of page faults: a perf or vm event, `maj_flt`, `min_flt`."""
     if event.kind is EventKind.WRITE:

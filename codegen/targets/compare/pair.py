@@ -291,9 +291,12 @@ class Walk:
         if counted is not None:
             part(Channel.ACCOUNTING, counted[1], counted[0])
         elif (
-            src.end is not End.STOP and _used_own(joint.tgt, tgt) and not _used_own(joint.src, src)
+            src.end not in (End.STOP, End.NEVER)
+            and _used_own(joint.tgt, tgt)
+            and not _used_own(joint.src, src)
         ):
-            # A VMA's own lock has to be counted, though src has none to count.
+            # A VMA's own lock has to be counted, though src has none to count; not by
+            # a kernel that has stopped.
             part(Channel.ACCOUNTING, TRUE)
         if src.end is not End.NEVER and src.held != tgt.held:
             part(Channel.HELD, TRUE)

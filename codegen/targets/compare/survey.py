@@ -13,8 +13,8 @@ from codegen.ir import environment as env
 from codegen.ir.environment import Outcome, truth_symbol
 from codegen.ir.solver import PathSolver
 from codegen.ir.terms import TRUE, Term, conjoin, less, negate
-from codegen.ir.trace import End, EventKind
-from codegen.targets.compare.observe import Observed, observe
+from codegen.ir.trace import End
+from codegen.targets.compare.observe import Observed, lock_refused, observe
 from codegen.targets.compare.pair import Joint, Parting, Walk
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.world import Halt, World
@@ -90,8 +90,7 @@ def _plainly_met(joint: Joint, halt: Halt, solver: PathSolver, user: bool) -> st
         return str(halt.outcome)
     if not joint.entered and halt.end is not End.RETRY:
         return PROLOGUE
-    locks = [e.kind for e in halt.trace if e.kind in (EventKind.LOCK_WAIT, EventKind.LOCK)]
-    return LOCK_CONTENDED if locks and locks[-1] is EventKind.LOCK_WAIT else None
+    return LOCK_CONTENDED if lock_refused(halt.trace) else None
 
 
 def _refused(

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 CLEAN, FINDINGS, UNUSABLE = 0, 1, 2
 
+_FINE = frozenset({RefusalCode.CONVERTED})
+"""The refusals of a conversion that are no finding."""
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="genfault")
@@ -77,6 +80,14 @@ def _request(
     from codegen.toolchain import open_request
 
     return open_request(source, archs, _fixed(settings), jobs)
+
+
+def _assume(request: Request, beside: Request | None = None) -> None:
+    """Says on stderr what is taken for granted of a source."""
+    from codegen.toolchain import assumptions
+
+    for assumption in assumptions(request, beside):
+        click.echo(f"genfault: note: {assumption}", err=True)
 
 
 def _fixed(settings: Sequence[str]) -> dict[str, str | None]:
@@ -149,7 +160,7 @@ def list_(
         click.echo(_document(request, "list", [handler_json(h, with_tables=False) for h in found]))
     else:
         click.echo(listing_text(found, _paint))
-    return FINDINGS if any(h.refusals for h in found) else CLEAN
+    return FINDINGS if any(r.code not in _FINE for h in found for r in h.refusals) else CLEAN
 
 
 @cli.command()
@@ -169,6 +180,7 @@ def tables(
     from codegen.toolchain import tabled
 
     request = _request(source, archs, settings, jobs)
+    _assume(request)
     found = [h for handlers in _run(request, tabled, "extracting tables") for h in handlers]
     if form == "json":
         click.echo(_document(request, "tables", [handler_json(h, with_tables=True) for h in found]))
@@ -256,8 +268,7 @@ def _report_products(products: Sequence[Product]) -> int:
 
     A handler that is converted already is told, and is no finding.
     """
-    fine = frozenset({RefusalCode.CONVERTED})
-    code = _report_refusals([p.listed for p in products], fine)
+    code = _report_refusals([p.listed for p in products], _FINE)
     for product in products:
         if product.report:
             where = f"{product.listed.path}:{product.listed.line}: {product.listed.function}()"
@@ -400,6 +411,8 @@ def diff(
     else:
         other = _request(target, archs, settings, jobs)
         partners = pair_up(request.source, other.source)
+        _assume(request, other)
+        _assume(other, request)
         work = partial(against, other=other, partners=partners, accepted=accepted)
         products = [p for found in _run(request, work, "comparing") for p in found]
     if form == "json":
@@ -438,6 +451,7 @@ def check(
 
     accepted = _accepted(accept, reject, default=False)
     request = _request(source, archs, settings, jobs)
+    _assume(request)
     work = partial(checked, accepted=accepted)
     products = [p for found in _run(request, work, "checking") for p in found]
     code = _report_refusals([p.listed for p in products]) or _verdict_code(products)
@@ -486,6 +500,7 @@ def report(
     must_be_new(page, force=force)
     accepted = _accepted(accept, reject, default=True)
     request = _request(source, archs, settings, jobs)
+    _assume(request)
     work = partial(reported, accepted=accepted)
     found = [e for entries in _run(request, work, "looking at everything") for e in entries]
     click.echo(f"wrote {write_new(page, page_of(request, found), force=force)}", err=True)
@@ -542,6 +557,8 @@ def simulate(
     work = partial(simulators, converted_side=after)
     if fix and not after:
         raise click.UsageError("--fix goes with --converted")
+    if not after:
+        _assume(request)
     found = [m for modules in _run(request, work, "writing simulators") for m in modules]
     code = CLEAN
     modules = []

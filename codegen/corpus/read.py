@@ -67,6 +67,24 @@ def read_included(root: Path, file: CFile) -> list[SourceText]:
     return out
 
 
+def read_above(root: Path, file: CFile, name: str) -> SourceText | None:
+    """`name` (`mm/generic_fault.c`) in the nearest folder above a file that has it.
+
+    So it is found in a kernel tree, and in what `convert --output` wrote as
+    well. Raises UnreadableSource for one that is there and cannot be read.
+    """
+    for folder in (root / file.path).parents:
+        path = folder / name
+        try:
+            data = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise unreadable(str(path), error) from error
+        return SourceText.from_bytes(name, data[:MOST_BYTES]).with_newlines("\n")
+    return None
+
+
 def unreadable(shown: str, error: OSError) -> UnreadableSource:
     """What the system said about a path, as one message."""
     match error:

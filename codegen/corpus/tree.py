@@ -30,12 +30,12 @@ def missing_marks(folder: Path) -> tuple[str, ...]:
 def looks_like_a_broken_tree(folder: Path) -> bool:
     """Whether `folder` was clearly meant to be a kernel tree, but is none.
 
-    It has the kernel's headers, or a Makefile that names a kernel version. An
-    `arch/` alone does not count: `convert --output` writes such folders.
+    It has the mm's header, or a Makefile that names a kernel version. `arch/`
+    and a header of ours do not count: `convert --output` writes such folders.
     """
     if is_tree(folder):
         return False
-    return (folder / "include" / "linux").is_dir() or kernel_version(folder) is not None
+    return (folder / "include" / "linux" / "mm.h").exists() or kernel_version(folder) is not None
 
 
 def enclosing_tree(path: Path) -> Path | None:

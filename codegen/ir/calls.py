@@ -130,8 +130,17 @@ class Caller(Evaluator):
         span: Span,
         parts: tuple[str, ...] = (),
     ) -> None:
-        source = state.frames[-1].function.source
-        state.trace.append(Event(kind, name, args, span, source, len(state.frames) - 1, parts))
+        source, depth = state.frames[-1].function.source, len(state.frames) - 1
+        place = None if source is self.program.source else self._place_in_file(state, span)
+        state.trace.append(Event(kind, name, args, span, source, depth, parts, place))
+
+    def _place_in_file(self, state: State, span: Span) -> Span:
+        """The span, or where the file calls the function of another text that it stands in."""
+        for frame in reversed(state.frames[1:]):
+            if frame.function.source is self.program.source:
+                break
+            span = frame.span
+        return span
 
     def _call(self, state: State, instruction: Call) -> list[Fork] | None:
         name, span = instruction.name, instruction.span

@@ -117,7 +117,10 @@ class Evaluator:
         pointer = root_of(place)
         if pointer.op in ("object", "local", "text"):
             return
-        fact = truth(pointer)
+        self._learn(state, truth(pointer))
+
+    def _learn(self, state: State, fact: Term) -> None:
+        """From here on it holds, where what is just evaluated is evaluated at all."""
         for guard in self._guards:
             fact = disjoin(negate(guard), fact)
         if fact.is_constant or fact in state.facts:
@@ -321,7 +324,12 @@ class Evaluator:
         if expr.type.boolean:
             return number(call(name, args, 1), expr.type.bits)
         bits = expr.type.bits or 64
-        return extend(call(name, args, self._bounded(expr.name, bits)), bits, False)
+        value = call(name, args, self._bounded(expr.name, bits))
+        below = self.program.vocabulary.beyond.get(expr.name)
+        if below is not None:
+            least = extend(self._named(below, value.bits), value.bits, False)
+            self._learn(state, less(least, value, is_signed=False))
+        return extend(value, bits, False)
 
     def _name(self, state: State, target: LValue, value: Term) -> None:
         """Remembers which of the handler's locals holds a value that has no name of its own."""

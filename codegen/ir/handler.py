@@ -71,10 +71,10 @@ def find(program: Program) -> tuple[Found, ...]:
         if any(program.role(c.name) is Role.FAULT for c in calls_of(program.functions[n]))
     }
     found: list[Found] = []
-    handlers = sorted(innermost, key=lambda n: (_weight(program, n), program.functions[n].span))
+    handlers = sorted(innermost, key=lambda n: (*_weight(program, n), program.functions[n].span))
     for position, name in enumerate(handlers):
         role = HandlerRole.HANDLER if position == 0 else HandlerRole.SECOND
-        if not _is_fault_handler(program, name):
+        if _is_helper_alone(program, name) or not _is_fault_handler(program, name):
             role = HandlerRole.OTHER
         found.append(_found(program, name, role))
     if all(f.role is HandlerRole.OTHER for f in found) and (
@@ -96,7 +96,8 @@ def _single_pass(program: Program, reaching: set[str]) -> list[str]:
     dancing = {
         n
         for n in reaching
-        if program.roles(n) & {Role.FIND_VMA, Role.FIND_VMA_PREV, Role.LOCK_FIND}
+        if not _is_helper_alone(program, n)
+        and program.roles(n) & {Role.FIND_VMA, Role.FIND_VMA_PREV, Role.LOCK_FIND}
         and program.roles(n)
         & {Role.LOCK, Role.SEM_LOCK, Role.TRYLOCK, Role.SEM_TRYLOCK, Role.LOCK_FIND}
     }
@@ -108,14 +109,39 @@ def _single_pass(program: Program, reaching: set[str]) -> list[str]:
 
 
 def _found(program: Program, name: str, role: HandlerRole) -> Found:
-    function = program.functions[name]
     entries = _entries(program, name) if role is HandlerRole.HANDLER else (name,)
-    return Found(name, role, dialect_of(program, name), function.span, entries)
+    name = _in_the_file(program, name)
+    return Found(name, role, dialect_of(program, name), program.functions[name].span, entries)
 
 
-def _weight(program: Program, name: str) -> int:
-    """Handlers of a trap (which send signals and get the registers) come before other loops."""
-    return 0 if _is_fault_handler(program, name) else 1
+def _in_the_file(program: Program, name: str) -> str:
+    """The function itself, or the file's own caller of one that stands in another text.
+
+    The loop of a converted handler is in `generic_fault()`: the handler is what calls it.
+    """
+    seen = {name}
+    todo = [name]
+    while todo:
+        here = todo.pop(0)
+        if program.functions[here].source.path == program.source.path:
+            return here
+        callers = _callers(program, here) - seen
+        seen |= callers
+        todo += sorted(callers, key=lambda n: program.functions[n].span)
+    return name
+
+
+def _weight(program: Program, name: str) -> tuple[bool, bool]:
+    """Handlers of a trap (which send signals and get the registers) come before other loops.
+
+    Among them the one that was converted: what loops beside it was left to.
+    """
+    return not _is_fault_handler(program, name), name != SHARED_HELPER
+
+
+def _is_helper_alone(program: Program, name: str) -> bool:
+    """Whether it is `generic_fault()` in its own file: no more a handler than what it calls."""
+    return name == SHARED_HELPER and not _callers(program, name)
 
 
 def _is_fault_handler(program: Program, name: str) -> bool:

@@ -275,7 +275,7 @@ class Machine(Dancer):
             tuple(state.trace),
             end,
             value,
-            span,
+            self._place_in_file(state, span),
             state.lock_depth,
             state.faults,
             state.acquired > 0 or state.faults > 0,
@@ -312,15 +312,6 @@ class Machine(Dancer):
             top.label, top.index = target, 0
             states.append(way)
         return states
-
-    def _place_in_file(self, state: State, span: Span) -> Span:
-        """The span, or where the file calls the function of another text that it stands in."""
-        frames = state.frames
-        for inner, frame in zip(reversed(frames), [*reversed(frames[:-1]), None], strict=True):
-            if inner.function.source is self.program.source or frame is None:
-                break
-            span = inner.span
-        return span
 
     def _spell(self, state: State, condition: Term, branch: Branch) -> None:
         """Remembers how the handler itself wrote a condition, or a helper in its words."""

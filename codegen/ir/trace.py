@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from codegen.base.spans import SourceText, Span
@@ -36,7 +36,8 @@ class Event:
 
     A signal's `args` are its parts in the order signo, code, addr, then lsb or
     pkey, as `parts` names them. `span` is where in `source` it happens, `depth`
-    how many calls deep.
+    how many calls deep; `place` is where the handler's file calls another text
+    if it happens in that.
     """
 
     kind: EventKind
@@ -46,6 +47,7 @@ class Event:
     source: SourceText
     depth: int = 0
     parts: tuple[str, ...] = ()
+    place: Span | None = field(default=None, compare=False)
 
     @property
     def line(self) -> int:

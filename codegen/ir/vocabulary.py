@@ -138,6 +138,7 @@ class Vocabulary:
     fields: dict[str, CType]
     constants: dict[str, int]
     bounds: dict[str, int]
+    beyond: dict[str, str]
     program_counters: frozenset[str]
     kinds: dict[str, NumberKind]
     kinds_of: KindsOf
@@ -209,6 +210,7 @@ def load() -> Vocabulary:
         fields=typed("fields"),
         constants=data["constants"],
         bounds=data["bounds"],
+        beyond=data["beyond"],
         program_counters=frozenset(data["program_counter"]["fields"]),
         kinds={
             name: NumberKind(

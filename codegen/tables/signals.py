@@ -244,7 +244,7 @@ def _residual(path: Path, machine: Machine) -> _Residual | None:
         if result is not None:
             if result not in results:
                 results.append(result)
-            span = event.span
+            span = event.place or event.span
         elif (effect := _effect(event, machine)) is not None:
             effects.append(effect)
     if path.end is End.RETRY:

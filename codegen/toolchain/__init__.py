@@ -20,7 +20,7 @@ from codegen.toolchain.conversion import after_of, convert_file
 from codegen.toolchain.files import each_file
 from codegen.toolchain.pages import page_of, reported, sarif_log
 from codegen.toolchain.products import Product
-from codegen.toolchain.request import Request, constants_of, open_request, unit_of
+from codegen.toolchain.request import Request, assumptions, constants_of, open_request, unit_of
 from codegen.toolchain.series import plan, series_mails
 from codegen.toolchain.simulation import simulators
 from codegen.toolchain.tabling import tabled
@@ -30,6 +30,7 @@ __all__ = [
     "Request",
     "after_of",
     "against",
+    "assumptions",
     "checked",
     "constants_of",
     "convert_file",

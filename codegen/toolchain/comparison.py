@@ -100,7 +100,7 @@ def against(
 
     unit = unit_of(request, file)
     partner = partners.get(file.path)
-    theirs = None if partner is None else unit_of(other, partner, numbers_of=request)
+    theirs = None if partner is None else unit_of(other, partner, (request, file))
     twins = () if theirs is None else list_handlers(theirs, file.arch)
     twin = next((h for h in twins if h.role == "handler"), None)
     products = []

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from codegen.toolchain.request import Request, constants_of, included_files, unit_of
+from codegen.toolchain.request import Request, constants_of, included_files, own_unit_of
 
 if TYPE_CHECKING:
     from codegen.base.diagnostics import Refusal
@@ -23,7 +23,7 @@ def convert_file(
     from codegen.tables.extract import list_handlers, with_refusal
     from codegen.targets.c.convert import Conversion
 
-    unit = unit_of(request, file)
+    unit = own_unit_of(request, file)
     for listed in list_handlers(unit, file.arch, included_files(request, file)):
         if listed.role != "handler" or listed.refusals:
             yield listed, unit, None

@@ -49,19 +49,91 @@ def constants_of(tree: Path | None) -> Mapping[str, int]:
     return vocabulary if tree is None else merge(vocabulary, tree_constants(tree))
 
 
-def unit_of(request: Request, file: CFile, numbers_of: Request | None = None) -> Unit:
+def unit_of(request: Request, file: CFile, beside: tuple[Request, CFile] | None = None) -> Unit:
     """A file's programs, in every configuration; lines that all end in CR LF are read as LF.
 
-    With `numbers_of` the fault flags have the numbers of that source's tree,
-    name by name, so that two kernels that number them otherwise can be compared.
+    A handler that calls `generic_fault()` is read together with it (see
+    `helper_of`). `beside` is the file of another source that this one is
+    compared with: the fault flags have the numbers of that source's tree, name
+    by name, so that two kernels that number them otherwise can be compared.
     """
-    from codegen.frontend.constants import reconciled
+    from codegen.frontend.constants import enumerators, reconciled
     from codegen.ir.load import load_unit
 
     constants = constants_of(request.source.tree)
-    if numbers_of is not None:
-        constants = reconciled(constants_of(numbers_of.source.tree), constants)
+    if beside is not None:
+        constants = reconciled(constants_of(beside[0].source.tree), constants)
+    helper = helper_of(request, file, beside)
+    if helper is not None:
+        constants = {**constants, **enumerators(helper.header.text)}
+    library = None if helper is None else helper.c
+    return load_unit(file.source.with_newlines("\n"), constants, request.fixed, library)
+
+
+def own_unit_of(request: Request, file: CFile) -> Unit:
+    """A file's programs by themselves: what it calls elsewhere is a call."""
+    from codegen.ir.load import load_unit
+
+    constants = constants_of(request.source.tree)
     return load_unit(file.source.with_newlines("\n"), constants, request.fixed)
+
+
+def assumptions(request: Request, beside: Request | None = None) -> list[str]:
+    """What is taken for granted of a source because its files do not say it, in sentences."""
+    out = []
+    for file in request.source.files:
+        near = None if beside is None else (beside, beside.source.files[0])
+        helper = helper_of(request, file, near)
+        if helper is not None and helper.rendered:
+            out.append(
+                f"{file.path} calls generic_fault(), and there is no {helper.c.path} "
+                "above it: taken as genfault writes it"
+            )
+    return out
+
+
+@dataclass(frozen=True)
+class HelperTexts:
+    """The text of `generic_fault()` and its header; `rendered` where no file has it."""
+
+    c: SourceText
+    header: SourceText
+    rendered: bool = False
+
+
+def helper_of(
+    request: Request, file: CFile, beside: tuple[Request, CFile] | None = None
+) -> HelperTexts | None:
+    """`generic_fault()` as a file that calls it finds it; None for a file that does not.
+
+    That is the text in the tree, or in the folder that `convert --output` wrote,
+    whatever hand changed it since. A file that stands alone gets it as it is
+    rendered for the kernel of `beside`, or for its own words. Raises
+    UnreadableSource for a text that is there and cannot be read.
+    """
+    from codegen.base.spans import SourceText
+    from codegen.corpus.read import read_above
+    from codegen.csyntax.identifiers import uses_of
+    from codegen.csyntax.parse import parse
+    from codegen.ir.handler import SHARED_HELPER
+    from codegen.targets.c.after import helper_for, mm_api
+    from codegen.targets.c.nodes import HELPER_C, HELPER_HEADER
+
+    if SHARED_HELPER not in file.source.text:
+        return None
+    tree = parse(file.source.with_newlines("\n"))
+    own = any(f.name == SHARED_HELPER for f in tree.functions)
+    if own or not any(uses_of(tree, SHARED_HELPER, f.body) for f in tree.functions):
+        return None
+    root = request.source.root
+    if (text := read_above(root, file, HELPER_C)) is not None:
+        header = read_above(root, file, HELPER_HEADER)
+        return HelperTexts(text, header or SourceText(HELPER_HEADER, ""))
+    near, like = (request, file) if beside is None else beside
+    helper = helper_for(mm_api(near.source.tree, like.source.text))
+    return HelperTexts(
+        SourceText(HELPER_C, helper.c), SourceText(HELPER_HEADER, helper.header), rendered=True
+    )
 
 
 def included_files(request: Request, file: CFile) -> list[SourceText]:

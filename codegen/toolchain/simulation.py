@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from codegen.toolchain.conversion import after_of, convert_file
-from codegen.toolchain.request import Request
+from codegen.toolchain.request import Request, included_files, unit_of
 
 if TYPE_CHECKING:
     from codegen.base.diagnostics import Refusal
@@ -23,28 +24,17 @@ def simulators(
     A refusal stands in for the text where the handler cannot be read, or does
     not convert.
     """
-    from codegen.base.diagnostics import RefusedError
-    from codegen.targets.compare.sides import agree
+    from codegen.base.diagnostics import Refusal, RefusedError
     from codegen.targets.simulator.emit import emit_simulator
 
     kernel = f"linux {request.source.kernel}" if request.source.kernel else request.source.name
+    programs = _converted(request, file) if converted_side else _as_they_are(request, file)
     out: list[tuple[str, str | Refusal]] = []
-    for listed, unit, conversion in convert_file(request, file):
-        if listed.role != "handler":
+    for program in programs:
+        if isinstance(program, Refusal):
+            out.append((file.selector, program))
             continue
-        unread = not any(f.function == listed.function for v in unit.variants for f in v.found)
-        if unread or (converted_side and conversion is None):
-            out.append((file.selector, listed.refusals[0]))
-            continue
-        variant, found = _first_variant(unit, listed.function)
-        if converted_side and conversion is not None:
-            here = variant.configurations
-            after = after_of(request, file, conversion)
-            variant = next(
-                v
-                for v in after.variants
-                if any(agree(a, b) for a in here for b in v.configurations)
-            )
+        variant, found = program
         try:
             text = emit_simulator(
                 variant.program,
@@ -60,5 +50,36 @@ def simulators(
     return tuple(out)
 
 
-def _first_variant(unit: Unit, function: str) -> tuple[Variant, Found]:
-    return next((v, f) for v in unit.variants for f in v.found if f.function == function)
+def _as_they_are(request: Request, file: CFile) -> Iterator[tuple[Variant, Found] | Refusal]:
+    """The handlers of a file, converted ones together with `generic_fault()`."""
+    from codegen.tables.extract import list_handlers
+
+    unit = unit_of(request, file)
+    for listed in list_handlers(unit, file.arch, included_files(request, file)):
+        if listed.role == "handler":
+            yield _first_variant(unit, listed.function) or listed.refusals[0]
+
+
+def _converted(request: Request, file: CFile) -> Iterator[tuple[Variant, Found] | Refusal]:
+    """The same handlers after their conversion."""
+    from codegen.targets.compare.sides import agree
+
+    for listed, unit, conversion in convert_file(request, file):
+        if listed.role != "handler":
+            continue
+        before = _first_variant(unit, listed.function)
+        if conversion is None or before is None:
+            yield listed.refusals[0]
+            continue
+        variant, found = before
+        after = after_of(request, file, conversion)
+        yield next(
+            (v, found)
+            for v in after.variants
+            if any(agree(a, b) for a in variant.configurations for b in v.configurations)
+        )
+
+
+def _first_variant(unit: Unit, function: str) -> tuple[Variant, Found] | None:
+    found = ((v, f) for v in unit.variants for f in v.found if f.function == function)
+    return next(found, None)

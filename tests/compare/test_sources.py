@@ -12,6 +12,9 @@ from codegen.base.diagnostics import GenfaultError
 from codegen.base.resources import data_dir
 from codegen.frontend.constants import reconciled
 from codegen.ir.vocabulary import load
+from codegen.targets.c.after import helper_for, mm_api
+from codegen.targets.c.nodes import HELPER_C, HELPER_HEADER
+from codegen.toolchain import converted, open_request, tabled
 
 ARC = (data_dir("kernel_snippets") / "arc.c").read_text("utf-8")
 FAMILIES = ("FAULT_FLAG_", "VM_FAULT_", "VM_")
@@ -45,9 +48,9 @@ def tree(root: Path, handler: str, place: Callable[[str, int], int], arch: str =
     return root
 
 
-def diff(src: Path, tgt: Path) -> tuple[int, str]:
+def diff(src: Path, tgt: Path, *options: str) -> tuple[int, str]:
     done = CliRunner().invoke(
-        cli, ["diff", str(src), str(tgt), "--jobs", "1"], standalone_mode=False
+        cli, ["diff", str(src), str(tgt), "--jobs", "1", *options], standalone_mode=False
     )
     if done.exception is not None:
         raise done.exception
@@ -152,3 +155,72 @@ def test_a_handler_that_cannot_be_read_on_one_side_is_unsupported(tmp_path: Path
     code, told = diff(src, tree(tmp_path / "new", broken, as_they_are))
     assert code == 1
     assert "UNSUPPORTED" in told
+
+
+class TestConvertedByHand:
+    """A handler that calls generic_fault() is compared together with it."""
+
+    ACCEPTED = ("stale-outcome", "uaccess-livelock", "missing-case", "kernel-mode-signal")
+
+    @pytest.fixture
+    def converted(self, tmp_path: Path) -> Path:
+        """What `convert --output` makes of the snippet, with the helper beside it."""
+        root = tmp_path / "converted"
+        target = root / "arch/arc/mm/fault.c"
+        target.parent.mkdir(parents=True)
+        request = open_request(data_dir("kernel_snippets") / "arc.c", (), {}, 1)
+        (product,) = converted(request, request.source.files[0], frozenset(self.ACCEPTED))
+        assert product.after is not None
+        target.write_text(product.after)
+        helper = helper_for(mm_api(None, ARC))
+        for name, text in ((HELPER_C, helper.c), (HELPER_HEADER, helper.header)):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text)
+        return root
+
+    def told(self, tgt: Path) -> tuple[int, str]:
+        accept = [word for name in self.ACCEPTED for word in ("--accept", name)]
+        src = data_dir("kernel_snippets") / "arc.c"
+        return diff(src, tgt, *accept)
+
+    def test_the_conversion_is_explained(self, converted: Path) -> None:
+        code, told = self.told(converted / "arch/arc/mm/fault.c")
+        assert code == 0, told
+        assert "1 EXPLAINED" in told
+        assert "taken as genfault writes it" not in told
+
+    def test_a_slip_of_the_hand_is_seen(self, converted: Path) -> None:
+        file = converted / "arch/arc/mm/fault.c"
+        slip = file.read_text().replace("mask = VM_WRITE", "mask = VM_READ")
+        assert slip != file.read_text()
+        file.write_text(slip)
+        code, told = self.told(file)
+        assert code == 1
+        assert "other" in told
+
+    def test_a_slip_in_the_helper_is_seen(self, converted: Path) -> None:
+        helper = converted / HELPER_C
+        slip = helper.read_text().replace("flags |= FAULT_FLAG_TRIED;", "")
+        assert slip != helper.read_text()
+        helper.write_text(slip)
+        code, _ = self.told(converted / "arch/arc/mm/fault.c")
+        assert code == 1
+
+    def test_a_file_alone_gets_the_helper_that_genfault_writes(
+        self, converted: Path, tmp_path: Path
+    ) -> None:
+        alone = tmp_path / "arc_by_hand.c"
+        alone.write_text((converted / "arch/arc/mm/fault.c").read_text())
+        code, told = self.told(alone)
+        assert code == 0, told
+        assert "taken as genfault writes it" in told
+
+    def test_the_folder_of_the_conversion_is_a_source(self, converted: Path) -> None:
+        request = open_request(converted, (), {}, 1)
+        found = [t for file in request.source.files for t in tabled(request, file)]
+        assert [(t.function, t.role) for t in found] == [
+            ("do_page_fault", "handler"),
+            ("generic_fault", "other"),
+        ]
+        assert len(found[0].signals) == 24
+        assert found[0].inconvertible is not None

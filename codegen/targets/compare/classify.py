@@ -291,6 +291,26 @@ def _is_reason(term: object) -> bool:
     return op in ("int", "text")
 
 
+def bug_words(case: Case) -> bool:
+    """Both sides run into BUG() by the same calls; a number printed before that differs.
+
+    The word of the mm is not what the helper's result says.
+    """
+    src, tgt = case.src.steps, case.tgt.steps
+    if not (runs_into_bug(src) and runs_into_bug(tgt)):
+        return False
+    blank = tuple(map(_without_numbers, src)), tuple(map(_without_numbers, tgt))
+    return blank != (src, tgt) and _same_otherwise(case, *blank)
+
+
+def _without_numbers(step: Step) -> Step:
+    """A print keeps its format and no more."""
+    if not isinstance(step, Event) or step.kind is not EventKind.CALL:
+        return step
+    prints = bool(step.args) and step.args[0].op == "text"
+    return replace(step, args=step.args[:1]) if prints else step
+
+
 def dropped_effect(case: Case) -> bool:
     """src writes a thread field or a counter before an outcome that tgt's helper settles.
 
@@ -391,6 +411,7 @@ _QUESTIONS: dict[Channel, tuple[_Question, ...]] = {
         (DifferenceClass.STALE_OUTCOME, stale_outcome),
         (DifferenceClass.LOCK_WAIT, lock_wait),
         (DifferenceClass.UACCESS_LIVELOCK, uaccess_livelock),
+        (DifferenceClass.OOPS_REASON, bug_words),
         (DifferenceClass.MISSING_CASE, missing_case),
         (DifferenceClass.KERNEL_MODE_SIGNAL, kernel_mode_signal),
         (DifferenceClass.SIGNAL_CODE, signal_code),

@@ -53,6 +53,8 @@ def explanation(cls: DifferenceClass, case: Case, outcome: str | None) -> str:
             return f"{met}: src has lost flags ({_flags(case)}) that every fault of this mode has."
         case DifferenceClass.DROPPED_EFFECT:
             return f"{met}: {_effect(case)}."
+        case DifferenceClass.OOPS_REASON if case.tgt.has(EventKind.BUG):
+            return f"{met}: another number is printed before BUG()."
         case DifferenceClass.OOPS_REASON:
             return f"{met}: the oops is given another signal number or text."
         case DifferenceClass.OTHER:

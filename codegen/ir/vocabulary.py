@@ -140,6 +140,8 @@ class Vocabulary:
     bounds: dict[str, int]
     beyond: dict[str, str]
     program_counters: frozenset[str]
+    headers: dict[str, tuple[str, ...]]
+    """A header, and how every name begins that a handler may include it for."""
     kinds: dict[str, NumberKind]
     kinds_of: KindsOf
     macros: str
@@ -212,6 +214,7 @@ def load() -> Vocabulary:
         bounds=data["bounds"],
         beyond=data["beyond"],
         program_counters=frozenset(data["program_counter"]["fields"]),
+        headers={name: tuple(starts) for name, starts in data["headers"].items()},
         kinds={
             name: NumberKind(
                 tuple(kind["prefix"]), kind.get("bits", False), tuple(kind.get("whole", ()))

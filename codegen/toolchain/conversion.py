@@ -42,6 +42,7 @@ def attempt(
     from codegen.base.diagnostics import Refusal, RefusalCode
     from codegen.targets.c.after import mm_api
     from codegen.targets.c.convert import convert_handler
+    from codegen.targets.c.headers import headers_of
     from codegen.targets.c.helper import HelperUnavailable
 
     try:
@@ -49,7 +50,8 @@ def attempt(
     except HelperUnavailable as error:
         place = (listed.function, file.path, listed.line)
         return Refusal(RefusalCode.NO_HELPER, error.reason, *place)
-    return convert_handler(unit, listed.function, api, request.fixes)
+    headers = headers_of(request.source.tree, request.source.root / file.path)
+    return convert_handler(unit, listed.function, api, request.fixes, headers)
 
 
 def after_of(request: Request, file: CFile, conversion: Conversion) -> Unit:

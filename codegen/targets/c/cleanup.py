@@ -16,7 +16,6 @@ from codegen.csyntax.identifiers import UseKind, uses_of, words_in
 from codegen.csyntax.nodes import FunctionText, Statement, StatementKind
 from codegen.csyntax.parse import SyntaxTree, parse
 from codegen.targets.c.expr import Assign, Call, Name, parse_expression, walk
-from codegen.targets.c.nodes import HELPER_INCLUDE
 from codegen.targets.c.source import declarators, every
 
 _VALUE_KINDS = (UseKind.NAME, UseKind.DIRECTIVE)
@@ -173,7 +172,7 @@ def _named(tree: SyntaxTree, name: str) -> bool:
     return False
 
 
-# -- declarations and includes ------------------------------------------------------
+# -- declarations ------------------------------------------------------
 
 
 def join_declarations(source: SourceText, function: str, name: str, ctype: str) -> SourceText:
@@ -201,51 +200,3 @@ def join_declarations(source: SourceText, function: str, name: str, ctype: str) 
             )
             return SourceText(source.path, apply_edits(source, edits))
     return source
-
-
-def add_include(source: SourceText) -> SourceText:
-    """The text with the helper's header included, in order where the includes are in order."""
-    tree = parse(source)
-    wanted = f"#include <{HELPER_INCLUDE}>"
-    found = [
-        (d, match.group(1))
-        for d in tree.directives
-        if d.kind == "include" and (match := re.match(r"<(linux/[^>]+)>", d.text))
-    ]
-    outer = [(d, name) for d, name in found if not _conditional(tree, d.span)]
-    if any(name == HELPER_INCLUDE for _, name in found):
-        return source
-    if not outer:
-        first = next((d for d in tree.directives if d.kind == "include"), None)
-        at = first.span.start if first is not None else _after_head(source)
-        new = f"{wanted}\n" if first is not None else f"{wanted}\n\n"
-        return SourceText(source.path, apply_edits(source, [Edit(Span(at, at), new)]))
-    names = [name for _, name in outer]
-    place = outer[-1][0]
-    if names == sorted(names):
-        smaller = [d for d, name in outer if name < HELPER_INCLUDE]
-        if not smaller:
-            start = outer[0][0].span.start
-            edit = Edit(Span(start, start), wanted + "\n")
-            return SourceText(source.path, apply_edits(source, [edit]))
-        place = smaller[-1]
-    end = tree.line_span(place.span).end
-    return SourceText(source.path, apply_edits(source, [Edit(Span(end, end), wanted + "\n")]))
-
-
-def _conditional(tree: SyntaxTree, span: Span) -> bool:
-    return any(c.span.covers(span) for c in tree.conditional_groups)
-
-
-def _after_head(source: SourceText) -> int:
-    """Behind the comments that a file begins with; one right above code belongs to the code."""
-    tree = parse(source)
-    end = 0
-    for comment in tree.comments:
-        newline = source.text.find("\n", comment.end) + 1
-        if source.text[end : comment.start].strip() or not newline:
-            break
-        if not source.text.startswith(("\n", "//", "/*", "#"), newline):
-            break
-        end = newline
-    return end + 1 if source.text.startswith("\n", end) else end

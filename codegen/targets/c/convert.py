@@ -25,11 +25,13 @@ from codegen.ir.environment import Outcome
 from codegen.ir.load import Unit
 from codegen.ir.vocabulary import Role
 from codegen.targets.c.blocks import Blank, Block, If, Label, Text, write
-from codegen.targets.c.cleanup import add_include, clean, join_declarations
+from codegen.targets.c.cleanup import clean, join_declarations
 from codegen.targets.c.decode import Decode, build_decode
 from codegen.targets.c.dispatch import Cases, Huge, Ways, same_residual, write_dispatch
 from codegen.targets.c.evaluate import Scenario, poison_shift
 from codegen.targets.c.fix import fix_missing_cases
+from codegen.targets.c.headers import Headers
+from codegen.targets.c.includes import add_include, drop_includes
 from codegen.targets.c.nodes import HELPER_FUNCTION, HelperResult, MmApi
 from codegen.targets.c.region import Region, ends_flow, find_region
 from codegen.targets.c.runs import the_residual
@@ -76,18 +78,23 @@ class Conversion:
 
 
 def convert_handler(
-    unit: Unit, found_function: str, api: MmApi, fixes: frozenset[str] = frozenset()
+    unit: Unit,
+    found_function: str,
+    api: MmApi,
+    fixes: frozenset[str] = frozenset(),
+    headers: Headers | None = None,
 ) -> Conversion | Refusal:
     """The file of `unit` with the handler `found_function` converted, or why it cannot be.
 
-    `fixes` are the classes of difference in which the better behaviour is wanted.
+    `fixes` are the classes of difference in which the better behaviour is wanted,
+    `headers` those of the file's tree: they tell which includes nothing needs any more.
     Nothing is verified here: the caller compares the result with the original.
     """
     refusal = _refused_at_once(unit, found_function)
     if refusal is not None:
         return refusal
     try:
-        return _Conversion(unit, found_function, api, fixes).convert()
+        return _Conversion(unit, found_function, api, fixes, headers).convert()
     except RefusedError as error:
         return error.refusal
     except RecursionError:
@@ -154,8 +161,16 @@ def _refused_at_once(unit: Unit, function: str) -> Refusal | None:
 
 
 class _Conversion:
-    def __init__(self, unit: Unit, function: str, api: MmApi, fixes: frozenset[str]) -> None:
+    def __init__(
+        self,
+        unit: Unit,
+        function: str,
+        api: MmApi,
+        fixes: frozenset[str],
+        headers: Headers | None,
+    ) -> None:
         self.unit, self.function, self.api, self.fixes = unit, function, api, fixes
+        self.headers = headers
         variants = [v for v in unit.variants if function in v.program.functions]
         dancing = [v for v in variants if any(f.function == function for f in v.found)]
         self.variant = (dancing or variants or list(unit.variants))[0]
@@ -177,7 +192,8 @@ class _Conversion:
         source = join_declarations(source, self.function, result, "unsigned int")
         if decode.mask_local is not None and decode.mask_local[1]:
             source = join_declarations(source, self.function, decode.mask_local[0], "unsigned long")
-        source = add_include(source)
+        purposes = self.variant.program.vocabulary.headers
+        source = drop_includes(add_include(source), self.unit.tree, self.headers, purposes)
         edits = _edits(self.unit.source, source)
         return Conversion(source, edits, tuple(dict.fromkeys(self.notes)))
 

@@ -93,7 +93,12 @@ def steps(tree: Path, tmp_path: Path) -> Steps:
     data = tmp_path / "recipes.toml"
     data.write_text('[recipe.toy]\ncross = ""\nconfig = "toy_defconfig"\n')
 
-    def take(after: str, helper: str = "int helper;\n", kconfig: str = "") -> dict[str, Step]:
+    def take(
+        after: str,
+        helper: str = "int helper;\n",
+        kconfig: str = "",
+        first: Mapping[str, bytes] | None = None,
+    ) -> dict[str, Step]:
         recipe = load_recipes(data)["toy"]
         toolchain = find_toolchain(recipe, tmp_path / "standins")
         assert toolchain is not None
@@ -103,7 +108,7 @@ def steps(tree: Path, tmp_path: Path) -> Steps:
             "mm/Kconfig": f"CONFIG_GENERIC_FAULT=y\n{kconfig}".encode(),
         }
         handler = Handler("toy", FAULT, "EQUAL", None)
-        series = Series(files, (), {"toy": handler})
+        series = Series(files, (), {"toy": handler}, first or {})
         place = Place(tmp_path / "place")
         place.folder.mkdir(exist_ok=True)
         untouched = digest(tree)
@@ -124,6 +129,26 @@ def test_what_was_said_before_is_no_finding(steps: Steps) -> None:
     assert taken["after"].known == 1
     # The toy's sparse says something of every file; of the helper it is new.
     assert taken["helper sparse"].new == (f"{HELPER_SOURCE}:1: warning: from sparse",)
+
+
+@needs_make
+@pytest.mark.parametrize(
+    ("changed", "note"),
+    [
+        ({HELPER_SOURCE: b"int helper;\n", "mm/Kconfig": b"config OTHER\n"}, ""),
+        ({"mm/Kconfig": b"CONFIG_GENERIC_FAULT=y\n"}, ".config changed"),
+        ({FAULT: BEFORE.replace("0", "1").encode()}, "object changed"),
+        ({FAULT: b"broken\n"}, "handler: "),
+    ],
+)
+def test_the_first_patch_changes_nothing_that_is_built(
+    changed: Mapping[str, bytes], note: str, steps: Steps
+) -> None:
+    for _ in range(2):
+        # What was measured before is remembered, too.
+        taken = steps(BEFORE, first=changed)["helper alone"]
+        assert taken.ok is not bool(note)
+        assert taken.note.startswith(note)
 
 
 @needs_make

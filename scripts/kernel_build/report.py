@@ -15,6 +15,7 @@ from scripts.kernel_build.steps import Step
 SCHEMA = "genfault-kernel-build/1"
 _COLUMNS = {
     "before": ("before",),
+    "alone": ("helper alone",),
     "after": ("config", "after"),
     "helper": ("helper", "kernel-doc"),
     "fast path": ("fast path",),

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +44,15 @@ class Handler:
 
 @dataclass(frozen=True)
 class Series:
-    """The files that differ, whole; the patches in order; the handlers by architecture."""
+    """The files that differ, whole; the patches in order; the handlers by architecture.
+
+    `first` are the files as they are behind the first of several patches.
+    """
 
     files: Mapping[str, bytes]
     patches: tuple[Path, ...]
     handlers: Mapping[str, Handler]
+    first: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def make_series(
@@ -76,7 +80,8 @@ def make_series(
         for h in told["handlers"]
         if h["role"] == "handler" and h["arch"] is not None
     }
-    return Series(apply(tree, found), found, handlers)
+    first = apply(tree, found[:1]) if len(found) > 1 else {}
+    return Series(apply(tree, found), found, handlers, first)
 
 
 def _why_not(handler: Mapping[str, Any]) -> str | None:

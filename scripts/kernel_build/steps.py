@@ -2,11 +2,15 @@
 """One architecture, from its recipe to what each step found.
 
     before:  configure, prepare, handler.o, sparse       on the tree as it is
+    alone:   configure, prepare, handler.o               with the series' first patch
     after:   the same, and mm/generic_fault.o            with the series applied
     again:   both objects with the warnings that the kernel leaves off;
              the helper with the per-VMA lock where this configuration has none
 
-Only what is said after and was not said before counts.
+Only what is said after and was not said before counts. With the first patch
+alone (the helper, which nothing selects yet) configuration and object must be
+those of before: an architecture that has not been converted sees no other
+patch of the series, for each touches one `arch/` folder only.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from scripts.kernel_build.diagnostics import Diagnostic, new_ones
@@ -35,7 +39,7 @@ _LEFT_OVERS_GCC = ("-Wmaybe-uninitialized",)
 _LEFT_OVERS_CLANG = ("-Wconditional-uninitialized",)
 _FAST_PATH = ("-DCONFIG_PER_VMA_LOCK=1", "-DCONFIG_PER_VMA_LOCK_STATS=1")
 # Part of the key of a remembered `before`: count up when these steps change.
-_STEPS = 1
+_STEPS = 2
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,10 @@ class Step:
 
 @dataclass(frozen=True)
 class _Before:
-    """What the untouched handler says; remembered between runs."""
+    """What the untouched handler says; remembered between runs.
+
+    `made` are the digests of the configuration and of the object.
+    """
 
     ok: bool
     compiled: tuple[Diagnostic, ...]
@@ -60,6 +67,7 @@ class _Before:
     sparse_ok: bool
     sparse: tuple[Diagnostic, ...]
     note: str
+    made: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,6 +140,8 @@ class _Steps:
         if not before.ok:
             return
 
+        if self.series.first:
+            yield self.alone(before)
         start = time.monotonic()
         failed = self.set_up(self.series.files, "after")
         if failed is not None:
@@ -151,6 +161,29 @@ class _Steps:
             yield from self.sparse("sparse", self.target, before)
         if self.is_converted:
             yield from self.helper(before)
+
+    def alone(self, before: _Before) -> Step:
+        """The state behind the first patch: to this architecture it is the one before it."""
+        start = time.monotonic()
+        failed = self.set_up(self.series.first, "alone")
+        if failed is None:
+            compiled = self.kbuild.compile("alone-handler", self.target)
+            failed = None if compiled.ok else ("handler", compiled)
+        took = time.monotonic() - start
+        if failed is not None:
+            note = f"{failed[0]}: {failed[1].last_words()}"
+            return Step("helper alone", False, note=note, seconds=took)
+        changed = [name for name, made in self.made().items() if made != before.made[name]]
+        note = f"{' and '.join(changed)} changed" if changed else ""
+        return Step("helper alone", not changed, note=note, seconds=took)
+
+    def made(self) -> dict[str, str]:
+        """What a build has made of the tree as it is laid out now, in short."""
+        objects = self.place.objects
+        return {
+            name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for name, path in ((".config", objects / ".config"), ("object", objects / self.target))
+        }
 
     @property
     def is_converted(self) -> bool:
@@ -232,6 +265,7 @@ class _Steps:
         compiled = self.kbuild.compile("before-handler", self.target)
         if not compiled.ok:
             return _Before(False, compiled.found, (), False, (), compiled.last_words())
+        made = self.made()
         left_overs = self.kbuild.again("before-left-overs", self.target, self.left_overs)
         checked = None
         if self.with_sparse:
@@ -243,6 +277,7 @@ class _Steps:
             checked is not None and checked.ok,
             checked.found if checked is not None else (),
             "",
+            made,
         )
 
     def key(self) -> str:
@@ -269,6 +304,8 @@ def _before_from(stored: Mapping[str, object]) -> _Before:
         assert isinstance(entries, list)
         return tuple(Diagnostic(**entry) for entry in entries)
 
+    made = stored["made"]
+    assert isinstance(made, dict)
     return _Before(
         bool(stored["ok"]),
         read("compiled"),
@@ -276,4 +313,5 @@ def _before_from(stored: Mapping[str, object]) -> _Before:
         bool(stored["sparse_ok"]),
         read("sparse"),
         str(stored["note"]),
+        made,
     )

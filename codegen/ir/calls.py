@@ -174,6 +174,9 @@ class Caller(Evaluator):
             return None
         kind = EventKind.KERNEL if taken is Taken.KERNEL else EventKind.CALL
         self._event(state, kind, name, tuple(args), instruction.span)
+        asks = kind is EventKind.KERNEL and instruction.result is not None
+        if asks and self._skip_routine(state, instruction.span):
+            return None
         self._result(state, instruction, args)
         if self.program.writes_objects(name):
             self._clobber(state, instruction.args, args)

@@ -12,6 +12,7 @@ from codegen.ir import environment as env
 from codegen.ir import types
 from codegen.ir.calls import Caller
 from codegen.ir.environment import Outcome
+from codegen.ir.evaluate import convert
 from codegen.ir.nodes import (
     Call,
 )
@@ -46,6 +47,19 @@ _PLAIN_ROLE = {
 }
 
 
+def _widened(instruction: Call, args: list[Term]) -> list[Term]:
+    """The arguments with the address, which the handler may keep in an `int`, as the mm gets it.
+
+    In every prototype of the dance it is the second, an `unsigned long`.
+    """
+    if len(args) < 2 or args[1].bits >= types.LONG_BITS:
+        return args
+    given = instruction.args[1].type
+    if given.pointer or given.record:
+        return args
+    return [args[0], convert(args[1], given, types.ULONG), *args[2:]]
+
+
 class Dancer(Caller):
     """What the mm answers, one fork for each answer."""
 
@@ -61,6 +75,7 @@ class Dancer(Caller):
         if role in self._pausing:
             state.frames[-1].index -= 1
             raise Pause
+        args = _widened(instruction, args)
         match role:
             case Role.SEM_LOCK | Role.SEM_TRYLOCK | Role.SEM_LOCK_KILLABLE | Role.SEM_UNLOCK:
                 if not (args and args[0].op == "field" and args[0].payload in _SEMAPHORES):
@@ -293,7 +308,8 @@ class Dancer(Caller):
         """expand_stack(vma, address) gives 0 or an error; (mm, address) a VMA or NULL, unlocked."""
         ordinal = state.acquired
         grown = env.truth_symbol(f"stack_grown#{ordinal}")
-        by_vma = bool(args) and str(args[0].payload).startswith("vma")
+        # The VMA before the address may be there or not: `before ? vma : NULL`.
+        by_vma = bool(args) and any(str(t.payload).startswith("vma") for t in args[0].walk())
         vma_result = not by_vma
         if instruction.name != "expand_stack":
             vma_result = False

@@ -209,8 +209,7 @@ def load_unit(
         # There is no tree that would say.
         words = source.text if library is None else source.text + library.text
         constants |= _default_of(source.text, constants)
-        if "mmap_sem" in words and "VM_FAULT_COMPLETED" not in words:
-            # The lock lost that name in 5.8; the bit came in 6.0.
+        if "VM_FAULT_COMPLETED" not in words and _is_before_completed(words):
             del constants["VM_FAULT_COMPLETED"]
     preprocessor = Preprocessor(source, tree, vocabulary.macros, dict(constants))
     loader = _Loader(source, tree, vocabulary, constants, preprocessor)
@@ -251,6 +250,18 @@ def load_unit(
     names = sorted({n for group in tested for n in group})
     refusals = tuple(dict.fromkeys(r for v in variants for r in v.refusals))
     return Unit(source, tree, tuple(variants), tuple(names), refusals)
+
+
+def _is_before_completed(text: str) -> bool:
+    """Whether a handler that does not know VM_FAULT_COMPLETED is of a kernel without it.
+
+    The bit came in 6.0. The lock was called mmap_sem up to 5.7, and the mm was
+    not asked for a locked VMA before 6.4 (6.1 in a stable release).
+    """
+    named = set(re.findall(r"\w+", text))
+    late = {"lock_mm_and_find_vma", "lock_vma_under_rcu"}
+    looks_up = not named.isdisjoint({"find_vma", "find_vma_prev"})
+    return "mmap_sem" in named or (looks_up and named.isdisjoint(late))
 
 
 def _default_of(text: str, constants: Mapping[str, int]) -> dict[str, int]:

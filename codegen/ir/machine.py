@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from heapq import heappop, heappush
 
 from codegen.base.spans import Span
@@ -126,7 +127,7 @@ class Machine(Dancer):
 
     def start(self) -> State:
         """The state at the handler's entry."""
-        state = State([], {}, {}, self.axioms + self._distinct_labels(), (), [])
+        state = State([], {}, {}, self.axioms + self.distinct_labels, (), [])
         args: list[Term] = []
         for param in self.entry.params:
             if param.type.pointer or param.type.record:
@@ -136,7 +137,8 @@ class Machine(Dancer):
         self._enter(state, self.entry, args, None, self.entry.span)
         return state
 
-    def _distinct_labels(self) -> tuple[Term, ...]:
+    @cached_property
+    def distinct_labels(self) -> tuple[Term, ...]:
         """No two case labels of a switch have the same value."""
         facts: dict[Term, None] = {}
         scratch = State([], {}, {}, (), (), [])
@@ -323,7 +325,10 @@ class Machine(Dancer):
         own = frame.function.name == self.handler
         if not own:
             self.called[atom] = self._in_handler(state, branch.span)
-        elif branch.span.start >= self.asked.get(atom, branch.span).start:
+        elif branch.span.start >= self.asked.get(atom, branch.span).start and (
+            frame.label in self.program.blocks_before_fault(frame.function.name)
+        ):
+            # What only the way out asks again tells nothing about the access.
             self.asked[atom] = branch.span
         if condition in self.spelling or not (own or self._in_handlers_words(state, branch)):
             return

@@ -11,6 +11,7 @@ does none of this (prints, page-table walks) is an effect like any other
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -21,6 +22,7 @@ from codegen.ir.nodes import (
     AddressOf,
     Assign,
     Binary,
+    Block,
     Branch,
     Call,
     Cast,
@@ -188,7 +190,18 @@ class Program:
 
     def role(self, name: str) -> Role | None:
         """A word's role; None for one that the file defines itself, or that nobody knows."""
-        return None if name in self.functions else self.vocabulary.role(name)
+        if name in self.functions:
+            return None
+        known = self.vocabulary.role(name)
+        if known is None and name in self._never_back:
+            return Role.KERNEL_NEVER
+        return known
+
+    @cached_property
+    def _never_back(self) -> frozenset[str]:
+        """What the file only declares, as `__noreturn`: `extern void halt_cpu(int) __noreturn;`."""
+        marked = (m for m in _PROTOTYPE.finditer(self.source.text) if _NORETURN.search(m[0]))
+        return frozenset(m[1] for m in marked)
 
     @cached_property
     def _roles(self) -> dict[str, frozenset[Role]]:
@@ -374,6 +387,45 @@ class Program:
             for call in calls_of(function)
         )
 
+    @cached_property
+    def _ahead(self) -> dict[str, frozenset[str]]:
+        """What blocks_before_fault() found, by function."""
+        return {}
+
+    def blocks_before_fault(self, name: str) -> frozenset[str]:
+        """The labels of a function's blocks that handle_mm_fault() may still come behind."""
+        if name not in self._ahead:
+            function = self.functions[name]
+            found: set[str] = set()
+            grew = True
+            while grew:
+                grew = False
+                for block in function.blocks:
+                    if block.label not in found and self._goes_on_to_fault(block, found):
+                        found.add(block.label)
+                        grew = True
+            self._ahead[name] = frozenset(found)
+        return self._ahead[name]
+
+    def _goes_on_to_fault(self, block: Block, found: set[str]) -> bool:
+        """Whether a block asks the mm, or goes on to one of those found that do."""
+        for i in block.instructions:
+            if isinstance(i, Call):
+                own = i.name in self.functions
+                if Role.FAULT in (self.roles(i.name) if own else {self.role(i.name)}):
+                    return True
+                if self.role(i.name) in (Role.KERNEL_NEVER, Role.BUG) or (
+                    own and not self.may_return(i.name)
+                ):
+                    return False
+        match block.terminator:
+            case Jump(target=target):
+                return target in found
+            case Branch(then=then, otherwise=otherwise):
+                return then in found or otherwise in found
+            case Return():
+                return False
+
     def may_return(self, name: str) -> bool:
         """Whether control can come back from the function; it says so itself with `__noreturn`."""
         function = self.functions[name]
@@ -404,6 +456,14 @@ class Program:
         return False
 
 
+# A declaration of a function that begins a line; no statement of a body has the mark.
+_PROTOTYPE = re.compile(
+    r"^(?:__attribute__\s*\(\(\w+\)\)\s*)?\w[^\n;{}()#]*?\b(\w+)\s*\([^;{}]*\)[^;{}]*;",
+    re.MULTILINE,
+)
+_NORETURN = re.compile(
+    r"\b(?:__noreturn|_*noreturn_*|_Noreturn|NORET_AND|ATTRIB_NORET|NORET_TYPE)\b"
+)
 _CODE_NAMES = frozenset({"code", "si_code"})
 _NUMBER_NAMES = frozenset({"sig", "signo", "signr", "si_signo", "signal"})
 

@@ -131,7 +131,7 @@ class _Prologue:
 def _cases(machine: Machine, program: Program, states: list[State]) -> tuple[Case, ...]:
     if not states:
         return ()
-    questions = Questions(machine.solver)
+    questions = Questions(machine.solver, machine.distinct_labels)
     answered: list[Answered[tuple[Result, ...]]] = []
     fullest: dict[tuple[Result, ...], _Residual] = {}
     literals: dict[Decision, Literal] = {}
@@ -290,6 +290,19 @@ def _result(event: Event, machine: Machine) -> Result | None:
             return None
 
 
+def _written(event: Event) -> str | None:
+    """The number that is written, as the source spells it: `14`, not `0xe`."""
+    value = event.args[0]
+    _, assigned, right = event.source.slice(event.span).partition("=")
+    word = right.rstrip("; ").strip()
+    if not (assigned and value.is_constant and value.name is None and word[:1].isdigit()):
+        return None
+    try:
+        return word if int(word, 0) == value.value else None
+    except ValueError:
+        return None
+
+
 def _effect(event: Event, machine: Machine) -> str | None:
     match event.kind:
         case EventKind.CALL:
@@ -300,6 +313,6 @@ def _effect(event: Event, machine: Machine) -> str | None:
             if event.source is handler.source and handler.span.covers(event.span):
                 # `tsk->thread.fault_address = address`, as the handler says it.
                 return " ".join(event.source.slice(event.span).split()).rstrip("; ")
-            return f"{event.name} = {term_text(event.args[0], machine.words)}"
+            return f"{event.name} = {_written(event) or term_text(event.args[0], machine.words)}"
         case _:
             return None

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Findings against the contract: the snippets, and wrongs planted in them."""
 
+from pathlib import Path
+
 import pytest
 
+from codegen.base.spans import SourceText
 from codegen.ir.trace import EventKind
+from codegen.ir.vocabulary import load
 from codegen.targets.compare.check import check
 from codegen.targets.compare.nodes import Difference
 from codegen.targets.compare.scenario import replay
 
-from .conftest import Snippet
+from .conftest import Snippet, sides_of
 
 
 def classes(findings: tuple[Difference, ...]) -> set[str]:
@@ -33,6 +37,13 @@ def test_findings_on_snippets(name: str, expected: set[str], snippet: Snippet) -
     for finding in findings:
         assert finding.line > 0
         assert replay(side, (), finding.scenario) is not None
+
+
+def test_findings_on_a_machine_that_nobody_has() -> None:
+    """An address in an int, a stack below, a way out that only the prototype says never returns."""
+    path = Path(__file__).parent.parent / "cases/foreign/narrow.c"
+    (side,) = sides_of(SourceText.from_bytes(path.name, path.read_bytes()), load().constants)
+    assert classes(check(side)) == {"accounting", "lock-wait", "stale-outcome"}
 
 
 def test_a_repaired_livelock_is_none(snippet: Snippet) -> None:

@@ -103,7 +103,7 @@ class World(Machine):
 
     def start(self) -> State:
         """The state at the entry, the parameters named as `params` says."""
-        state = State([], {}, {}, self.axioms + self._distinct_labels(), (), [])
+        state = State([], {}, {}, self.axioms + self.distinct_labels, (), [])
         args: list[Term] = []
         for position, param in enumerate(self.entry.params):
             name = self.params[position] if position < len(self.params) else param.name

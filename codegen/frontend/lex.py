@@ -47,6 +47,11 @@ def raw_tokens(preprocessor: pcpp.Preprocessor, text: str) -> list[Any]:
             # pcpp's pattern for `^=` is anchored and never matches.
             out[-1].value = "^="
             continue
+        if token.value == "." and [t.value for t in out[-2:]] == [".", "."]:
+            # Nor does it know `...`.
+            out.pop()
+            out[-1].value = "..."
+            continue
         out.append(token)
     return out
 

@@ -14,6 +14,7 @@ Each rewrite stands for a construct that pycparser does not know:
     f(x, , [arg] "r" (y))                -> f(x, 0, (y))
     container_of(p, struct pt_regs, regs)   -> container_of(p, "struct pt_regs", regs)
     for_each_vma(vmi, vma) {             -> while (for_each_vma(&vmi, &vma)) {
+    case 2 ... 5:                        -> case __range(2, 5):
 
 The names of types that nothing declares are inferred from where they stand.
 """
@@ -24,6 +25,7 @@ from codegen.frontend.nodes import Kind, Token
 
 ASM_WORD = "__asm"
 SAME_WORD = "__same"
+RANGE_WORD = "__range"
 
 _ATTRIBUTES = frozenset(
     """__user __kernel __force __iomem __percpu __rcu __kprobes __always_inline __inline __inline__
@@ -196,6 +198,14 @@ def _rewrite_body(tokens: list[Token]) -> list[Token]:
             out += [t, _made(t, SAME_WORD)]
             i += 1
             continue
+        if t.text == "case" and (dots := _dots(tokens, i + 1)):
+            end = next(j for j in range(dots, len(tokens)) if tokens[j].text == ":")
+            low, high = tokens[i + 1 : dots], tokens[dots + 1 : end]
+            like = tokens[dots]
+            out += [t, _made(like, RANGE_WORD), _made(like, "(", Kind.PUNCTUATION), *low]
+            out += [_made(like, ",", Kind.PUNCTUATION), *high, _made(like, ")", Kind.PUNCTUATION)]
+            i = end
+            continue
         if t.text == "," and i > body and (end := _type_argument(tokens, i + 1)):
             spelled = " ".join(a.text for a in tokens[i + 1 : end])
             out += [t, _made(tokens[i + 1], f'"{spelled}"', Kind.STRING)]
@@ -233,6 +243,15 @@ def _loop_head(tokens: list[Token], i: int) -> int:
         "for_each" in tokens[i].text and _is(tokens, end + 1, Kind.WORD)
     )
     return end if heads else 0
+
+
+def _dots(tokens: list[Token], i: int) -> int:
+    """Where the `...` of a case label that begins at `i` is; 0 if it is no range."""
+    while _text(tokens, i) not in (":", ";", "{", ""):
+        if tokens[i].text == "...":
+            return i
+        i += 1
+    return 0
 
 
 def _type_argument(tokens: list[Token], i: int) -> int:

@@ -9,11 +9,25 @@ file and uses its result belongs to it (`entries`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from codegen.base.spans import Span
-from codegen.ir.nodes import Call, Function, Local, Return
+from codegen.ir.nodes import (
+    AddressOf,
+    Assign,
+    Binary,
+    Call,
+    Cast,
+    Conditional,
+    Deref,
+    Expr,
+    Field,
+    Function,
+    Local,
+    Return,
+)
 from codegen.ir.program import (
     Program,
     calls_of,
@@ -194,14 +208,68 @@ def _entries(program: Program, name: str) -> tuple[str, ...]:
 
 def _users(program: Program, name: str, seen: frozenset[str]) -> list[str]:
     """The callers that look at the value, in file order."""
+    callers = sorted(_callers(program, name) - seen, key=lambda n: program.functions[n].span)
+    if _flag_params(program, name):
+        # What the mm is told is what they say.
+        return callers
     if program.functions[name].returns.bits == 0:
         return []
     users = []
-    for caller in sorted(_callers(program, name) - seen, key=lambda n: program.functions[n].span):
+    for caller in callers:
         used, handed_on = _uses_result(program.functions[caller], name)
         if used or (handed_on and _users(program, caller, seen | {caller})):
             users.append(caller)
     return users
+
+
+def _flag_params(program: Program, name: str, seen: frozenset[str] = frozenset()) -> frozenset[int]:
+    """Which of a function's parameters are the flags that handle_mm_fault() gets, or hold them.
+
+    Up to 2.6.31 there were no flags to be told: a `write_access` is the handler's own.
+    """
+    if "FAULT_FLAG_" not in program.source.text:
+        return frozenset()
+    function = program.functions[name]
+    pending: list[Expr] = []
+    for call in calls_of(function):
+        if program.role(call.name) is Role.FAULT:
+            pending += call.args[2:3]
+        elif call.name in program.functions and call.name not in seen | {name}:
+            inner = _flag_params(program, call.name, seen | {name})
+            pending += [a for i, a in enumerate(call.args) if i in inner]
+    names: set[str] = set()
+    while pending:
+        found = {e.name for e in _parts(pending.pop())} - names
+        names |= found
+        pending += [
+            i.value
+            for block in function.blocks
+            for i in block.instructions
+            if isinstance(i, Assign) and isinstance(i.target, Local) and i.target.name in found
+        ]
+    return frozenset(i for i, p in enumerate(function.params) if p.name in names)
+
+
+def _parts(expr: Expr) -> Iterator[Local]:
+    """The locals that hold a set of flags, whole (`f->flags`, `*flags`) or a part (`flags | W`)."""
+    match expr:
+        case Local():
+            yield expr
+        case Cast(operand=inner):
+            yield from _parts(inner)
+        case Field(base=Local() as record) | Deref(base=Local() as record):
+            yield record
+        case Field(base=AddressOf(target=Local() as record)):
+            yield record
+        case Binary(op="|" | "&", left=left, right=right):
+            for side in (left, right):
+                if not isinstance(side, (Field, Deref)):
+                    yield from _parts(side)
+        case Conditional(then=then, otherwise=otherwise):
+            yield from _parts(then)
+            yield from _parts(otherwise)
+        case _:
+            pass
 
 
 def _uses_result(caller: Function, name: str) -> tuple[bool, bool]:

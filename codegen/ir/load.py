@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from codegen.base.diagnostics import Refusal, RefusedError
+from codegen.base.diagnostics import Refusal, RefusalCode, RefusedError
 from codegen.base.spans import SourceText, Span
+from codegen.csyntax.arrays import function_tables
 from codegen.csyntax.identifiers import words_in
 from codegen.csyntax.parse import SyntaxTree, parse
 from codegen.frontend import conditions
@@ -26,8 +27,9 @@ from codegen.ir.handler import Found, HandlerRole, find
 from codegen.ir.lower import lower, return_type
 from codegen.ir.nodes import Function
 from codegen.ir.program import Program, Taken, calls_of
+from codegen.ir.tail import calls_itself, without_tail_calls
 from codegen.ir.types import CType
-from codegen.ir.vocabulary import Vocabulary, load
+from codegen.ir.vocabulary import Role, Vocabulary, load
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class _Loader:
         self.parsed: dict[tuple[str, tuple[str, ...]], ParsedFunction | Refusal] = {}
         self.lowered: dict[tuple[object, ...], Function | Refusal] = {}
         self.typenames = frozenset(self.vocabulary.typenames)
+        self.tables = function_tables(self.tree)
         self.library: tuple[SourceText, Preprocessor] | None = None
         self.library_names: frozenset[str] = frozenset()
 
@@ -153,7 +156,11 @@ class _Loader:
             lowered = self.lowered.get(key)
             if lowered is None:
                 try:
-                    lowered = lower(p, source, self.vocabulary, dict(self.constants), returns)
+                    lowered = without_tail_calls(
+                        lower(
+                            p, source, self.vocabulary, dict(self.constants), returns, self.tables
+                        )
+                    )
                 except RefusedError as error:
                     lowered = error.refusal
                 self.lowered[key] = lowered
@@ -292,10 +299,12 @@ def _reach(tree: SyntaxTree, targets: set[str]) -> tuple[set[str], set[str]]:
     for d in tree.directives:
         if d.kind == "define" and d.name:
             macros.setdefault(d.name, set()).update(re.findall(r"[A-Za-z_]\w*", d.text))
+    tables = function_tables(tree)
     for name in words:
         for word in list(words[name]):
-            if word in macros:
-                words[name] |= macros[word]
+            words[name] |= macros.get(word, set())
+        for word in list(words[name]):
+            words[name] |= set(tables.get(word, ()))
     core = {n for n, w in words.items() if w & targets}
     changed = bool(core)
     while changed:
@@ -337,7 +346,7 @@ def _spans_that_matter(
             except Infeasible:
                 continue
             program, _ = loader.program(streams, configuration)
-            followed, named = _followed(program)
+            followed, named = _followed(program, find(program))
             matter |= followed
             beside |= named
         # Defined more than once, a helper may be a step here and followed there.
@@ -349,11 +358,11 @@ def _spans_that_matter(
     return [f.span for f in loader.tree.functions if f.name in matter]
 
 
-def _followed(program: Program) -> tuple[set[str], set[str]]:
-    """(what is followed from a handler's entry to its end, what is called there and is not)."""
+def _followed(program: Program, users: tuple[Found, ...]) -> tuple[set[str], set[str]]:
+    """(what is followed from an entry of `users` to its end, what is called there and is not)."""
     followed: set[str] = set()
     named: set[str] = set()
-    for found in find(program):
+    for found in users:
         stack = [found.function, *found.entries]
         while stack:
             name = stack.pop()
@@ -382,6 +391,15 @@ def _refusals_in_reach(
             if name in program.functions:
                 stack += [c.name for c in calls_of(program.functions[name])]
     refusals = [r for n, r in refused.items() if n in needed]
+    handlers = tuple(f for f in found if f.role is HandlerRole.HANDLER)
+    followed, _ = _followed(program, handlers)
+    refusals += [d for n in sorted(followed) for d in program.functions[n].doubts]
+    for name in sorted(followed):
+        if Role.FAULT in program.roles(name) and (again := calls_itself(program.functions[name])):
+            source = program.functions[name].source
+            where, line = source.path, source.line(again.span.start)
+            reason = "the function calls itself, and not as the last thing that it does"
+            refusals.append(Refusal(RefusalCode.UNREADABLE, reason, name, where, line))
     if not any(f.role is HandlerRole.HANDLER for f in found):
         refusals += [r for n, r in refused.items() if n in core and r not in refusals]
     return refusals

@@ -13,14 +13,14 @@ has an effect, so it becomes an instruction and `&&` becomes a branch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from codegen.base.diagnostics import Refusal, RefusalCode, RefusedError
 from codegen.base.spans import SourceText, Span
 from codegen.frontend.nodes import ParsedFunction
-from codegen.frontend.rewrite import SAME_WORD
+from codegen.frontend.rewrite import RANGE_WORD, SAME_WORD
 from codegen.frontend.syntax import c_ast
 from codegen.ir import types
 from codegen.ir.nodes import (
@@ -54,6 +54,7 @@ from codegen.ir.vocabulary import Role, Vocabulary
 
 _COMPARISONS = frozenset({"==", "!=", "<", ">", "<=", ">="})
 _LOGICAL = frozenset({"&&", "||"})
+_ASSIGNS = frozenset("= |= &= ^= += -= *= /= %= <<= >>= ++ --".split())
 _MOST_ELEMENTS = 64
 
 
@@ -63,14 +64,16 @@ def lower(
     vocabulary: Vocabulary,
     constants: dict[str, int],
     defined: dict[str, CType],
+    tables: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Function:
     """The control-flow graph of a parsed function.
 
     `constants` are the names with a known value; `defined` maps the functions
-    that the file itself defines to what they return. Raises RefusedError
-    (unreadable) for a construct that has no meaning here.
+    that the file itself defines to what they return; `tables` are its arrays of
+    functions. Raises RefusedError (unreadable) for a construct that has no
+    meaning here.
     """
-    return _Lowering(function, source, vocabulary, constants, defined).run()
+    return _Lowering(function, source, vocabulary, constants, defined, tables or {}).run()
 
 
 @dataclass
@@ -90,12 +93,16 @@ class _Lowering:
         vocabulary: Vocabulary,
         constants: dict[str, int],
         defined: dict[str, CType],
+        tables: Mapping[str, tuple[str, ...]],
     ) -> None:
         self.function = function
         self.source = source
         self.vocabulary = vocabulary
         self.constants = constants
         self.defined = defined
+        self.tables = tables
+        self.pointed_at = False
+        self.by_pointer: dict[str, Span] = {}
         self.blocks: list[_Open] = []
         self.block = self._start(".entry")
         self.scopes: list[dict[str, LValue]] = [{}]
@@ -107,6 +114,10 @@ class _Lowering:
         self.distinct: list[tuple[Expr, ...]] = []
         self.returns = types.VOID
         self.here = function.span
+        self.doubts: list[Refusal] = []
+        self.arrays: set[str] = set()
+        self.into: set[str] = set()
+        self.indexed: dict[str, Span] = {}
 
     # -- the function --------------------------------------------------------
 
@@ -123,10 +134,23 @@ class _Lowering:
                     continue
                 if isinstance(param.type, c_ast.ArrayDecl):
                     ptype = types.POINTER
+                elif ptype.record:
+                    if self._writes_member(param.name):
+                        self._doubt(str(param.name), "is a record got by value and written")
+                    # It gets the caller's object, which nobody changes meanwhile.
+                    ptype = replace(types.POINTER, step=0)
                 local = Local(param.name or f".arg{number}", ptype)
                 params.append(local)
                 self.scopes[0][local.name] = local
+        if self.returns.record and self.returns.step == 0:
+            self._doubt(self.function.name, "gives back a record by value")
         self._statement(self.function.tree.body)
+        for name in sorted(self.into & self.indexed.keys()):
+            self.here = self.indexed[name]
+            self._doubt(f"{name}[…]", "is an element by way of a pointer into an array")
+        for name, place in self.by_pointer.items() if self.pointed_at else ():
+            self.here = place
+            self._doubt(name, "calls a function of the file through a pointer")
         if self.block.terminator is None:
             self.block.terminator = Return(None, self._last_span())
         blocks = tuple(
@@ -149,21 +173,22 @@ class _Lowering:
             self.source,
             distinct=tuple(self.distinct),
             is_static=self.function.is_static,
+            doubts=tuple(dict.fromkeys(self.doubts)),
         )
 
     def _last_span(self) -> Span:
         return self.function.tokens[-1].span
 
     def _refuse(self, construct: str, reason: str) -> RefusedError:
-        return RefusedError(
-            Refusal(
-                RefusalCode.UNREADABLE,
-                reason,
-                construct,
-                self.source.path,
-                self.source.line(self.here.start),
-            )
-        )
+        return RefusedError(self._refusal(construct, reason))
+
+    def _refusal(self, construct: str, reason: str) -> Refusal:
+        path, line = self.source.path, self.source.line(self.here.start)
+        return Refusal(RefusalCode.UNREADABLE, reason, construct, path, line)
+
+    def _doubt(self, construct: str, reason: str) -> None:
+        """What would be read wrongly; it matters only where the function is followed."""
+        self.doubts.append(self._refusal(construct, reason))
 
     # -- blocks --------------------------------------------------------------
 
@@ -287,8 +312,10 @@ class _Lowering:
                 return self._pointer(node.type)
             case c_ast.FuncDecl():
                 return types.POINTER
-            case c_ast.ArrayDecl() | c_ast.Struct() | c_ast.Union():
+            case c_ast.ArrayDecl():
                 return types.RECORD
+            case c_ast.Struct() | c_ast.Union():
+                return replace(types.RECORD, step=0)
             case c_ast.Enum():
                 return types.UINT
             case c_ast.IdentifierType():
@@ -403,8 +430,11 @@ class _Lowering:
         local = Local(unique, ctype)
         self.locals.append(local)
         self.scopes[-1][name] = local
+        if isinstance(node.type, c_ast.ArrayDecl):
+            self.arrays.add(unique)
         if node.init is None:
             return
+        self._points_into(local, node.init)
         span = self._statement_span(node)
         match node.init:
             case c_ast.InitList(exprs=items):
@@ -490,6 +520,21 @@ class _Lowering:
         assert isinstance(place, Field)
         return place
 
+    def _writes_member(self, name: str | None) -> bool:
+        """Whether the function writes `name.member`, or lets others do so."""
+        tokens = self.function.tokens
+        for i, t in enumerate(tokens):
+            if t.text != name or i == 0:
+                continue
+            if tokens[i - 1].text == "&" and tokens[i - 2].text in ("(", ",", "=", "return"):
+                return True
+            end = i + 1
+            while tokens[end].text == ".":
+                end += 2
+            if end > i + 1 and tokens[end].text in _ASSIGNS:
+                return True
+        return False
+
     def _members_of(self, name: str) -> list[str]:
         """The members of a variable that the function's own text names."""
         tokens = self.function.tokens
@@ -562,15 +607,25 @@ class _Lowering:
         self._jump(done)
         self.breaks.pop()
         self.switches.pop()
-        self.distinct.append(tuple(c for c, _, _ in cases if c is not None))
+        plain = (c for c, _, _ in cases if c is not None and not isinstance(c, PureCall))
+        self.distinct.append(tuple(plain))
         default = next((label for value_, label, _ in cases if value_ is None), done)
         self.block = head
         for constant, label, written in cases:
             if constant is None:
                 continue
             following = self._new_label()
-            test = self._binary("==", subject, constant)
-            words = f"{asked} == {written}"
+            match constant:
+                case PureCall(name=name, args=(low, high)) if name == RANGE_WORD:
+                    above, below = (
+                        self._binary(op, subject, end) for op, end in ((">=", low), ("<=", high))
+                    )
+                    test: Expr = Binary("&&", above, below, types.INT)
+                    ends = written.split("...")
+                    words = f"{asked} >= {ends[0].strip()} && {asked} <= {ends[-1].strip()}"
+                case _:
+                    test = self._binary("==", subject, constant)
+                    words = f"{asked} == {written}"
             self._branch(test, label, following, span, written=False, words=words)
             self._insert_after(head, following)
             head = self.block
@@ -585,7 +640,14 @@ class _Lowering:
         if not self.switches:
             raise self._refuse("case", "stands outside of a switch")
         label = self._new_label()
-        constant = None if isinstance(node, c_ast.Default) else self._value(node.expr)
+        constant: Expr | None = None
+        if isinstance(node, c_ast.Case):
+            match node.expr:
+                case c_ast.FuncCall(name=c_ast.ID(name=word)) if word == RANGE_WORD:
+                    low, high = (self._value(n) for n in node.expr.args.exprs)
+                    constant = PureCall(RANGE_WORD, (low, high), types.INT)
+                case _:
+                    constant = self._value(node.expr)
         self.switches[-1]["cases"].append((constant, label, self._case_words(node)))
         self._continue_at(label)
         for item in node.stmts or ():
@@ -602,7 +664,8 @@ class _Lowering:
         end = first
         while end + 1 < len(tokens) and tokens[end + 1].text != ":":
             end += 1
-        written = Span(tokens[first].span.start, max(tokens[end].span.end, tokens[first].span.end))
+        spans = [t.span for t in tokens[first : end + 1]]
+        written = Span(min(s.start for s in spans), max(s.end for s in spans))
         return " ".join(self.source.slice(written).split())
 
     # -- conditions ----------------------------------------------------------
@@ -685,6 +748,8 @@ class _Lowering:
                 return self._field(node)
             case c_ast.ArrayRef():
                 base = self._pointer_to(node.name)
+                if isinstance(base, Local):
+                    self.indexed.setdefault(base.name, self._span(node))
                 return Index(
                     base, self._value(node.subscript), _pointee(node.name, base, self._type)
                 )
@@ -738,6 +803,7 @@ class _Lowering:
             if name == "NULL":
                 return Literal(0, types.POINTER, name)
             return Literal(value, _literal_type(value, "", True), name)
+        self.pointed_at = self.pointed_at or name in self.defined
         ctype = types.POINTER if name == "current" else types.UNKNOWN_VALUE
         return Global(name, ctype)
 
@@ -827,6 +893,23 @@ class _Lowering:
                 return _element(AddressOf(base, types.POINTER), self._value(node.right))
         return _cast(self._value(node), ctype)
 
+    def _points_into(self, target: LValue, value: Any) -> None:
+        """Notes `p = &table[i]` and `p = array`: what `p[1]` then is, nobody here knows."""
+        if not isinstance(target, Local) or not target.type.pointer:
+            return
+        match value:
+            case c_ast.UnaryOp(op="&", expr=c_ast.ArrayRef(subscript=at)):
+                if not (isinstance(at, c_ast.Constant) and at.value == "0"):
+                    self.into.add(target.name)
+            case c_ast.ID(name=name):
+                known = self._name(name)
+                if isinstance(known, Local) and known.name in self.arrays:
+                    self.into.add(target.name)
+            case c_ast.BinaryOp(op="+" | "-"):
+                self.into.add(target.name)
+            case _:
+                pass
+
     def _binary(self, op: str, left: Expr, right: Expr, step: int | None = None) -> Expr:
         if op in _COMPARISONS:
             left, right = _signed_comparison(op, left, right)
@@ -837,12 +920,20 @@ class _Lowering:
             ctype = left.type
             step = left.type.step if step is None else step
             if right.type.pointer:
+                self._doubt(op, "is the difference of two pointers")
                 return _distance(left, right, step)
             if step == 0:
+                if isinstance(left, Local):
+                    self._doubt(
+                        left.name, "is a pointer to a record that is moved, or set against another"
+                    )
                 return _element(left, right if op == "+" else Unary("-", right, types.LONG))
             if step > 1:
                 right = Binary("*", _cast(right, types.LONG), Literal(step, types.LONG), types.LONG)
         else:
+            for side in (left, right):
+                if isinstance(side, Local) and side.name in self.arrays:
+                    self._doubt(side.name, "is an array whose address is worked with")
             ctype = types.common(left.type, right.type)
         return Binary(op, left, right, ctype)
 
@@ -928,6 +1019,7 @@ class _Lowering:
             self._initialise(target, literal.type, literal.init.exprs or [], span)
             return target
         else:
+            self._points_into(target, node.rvalue)
             value = self._converted(node.rvalue, target.type)
         if target.type.known or not isinstance(target, (Field, Global, Index, Deref)):
             value = _cast(value, target.type)
@@ -938,10 +1030,17 @@ class _Lowering:
 
     def _call(self, node: Any, *, wanted: bool) -> Expr:
         span = self._statement_span(node)
-        if isinstance(node.name, c_ast.ID) and not self._is_variable(node.name.name):
-            name = node.name.name
-        else:
-            name = "(*" + _spelled(node.name) + ")"
+        called = node.name
+        while isinstance(called, c_ast.UnaryOp) and called.op == "*":
+            called = called.expr
+        match called:
+            case c_ast.ID(name=word) if not self._is_variable(word):
+                name = word
+            case c_ast.ArrayRef(name=c_ast.ID(name=table)) if table in self.tables:
+                return self._call_of_table(node, called, self.tables[table], wanted, span)
+            case _:
+                name = "(*" + _spelled(node.name) + ")"
+                self.by_pointer.setdefault(name, span)
         args = tuple(self._argument(a) for a in (node.args.exprs if node.args else ()))
         if name not in self.defined and self.vocabulary.role(name) is Role.FAULT:
             args = _without_mm(args)
@@ -954,6 +1053,28 @@ class _Lowering:
                 ctype = types.UNKNOWN_RESULT
             result = self._temporary(ctype)
         self._emit(Call(result, name, args, span))
+        return result if result is not None else Literal(0, types.INT)
+
+    def _call_of_table(
+        self, node: Any, element: Any, table: tuple[str, ...], wanted: bool, span: Span
+    ) -> Expr:
+        """`table[i](x)`: a call of each function of the table, behind `i == 0`, `i == 1` ..."""
+        index = self._value(element.subscript)
+        args = tuple(self._argument(a) for a in (node.args.exprs if node.args else ()))
+        ctype = self.defined.get(table[0], types.UNKNOWN_RESULT)
+        result = self._temporary(ctype if ctype.bits else types.UNKNOWN_RESULT) if wanted else None
+        done = self._new_label()
+        for number, name in enumerate(table):
+            if number < len(table) - 1:
+                here, following = self._new_label(), self._new_label()
+                test = self._binary("==", index, Literal(number, types.INT))
+                self._branch(test, here, following, span, written=False)
+                self._start(here)
+            self._emit(Call(result, name, args, span))
+            self._jump(done)
+            if number < len(table) - 1:
+                self._start(following)
+        self._start(done)
         return result if result is not None else Literal(0, types.INT)
 
     def _is_variable(self, name: str) -> bool:
@@ -1089,5 +1210,5 @@ def _spelled(node: Any) -> str:
 
 def return_type(function: ParsedFunction, vocabulary: Vocabulary) -> CType:
     """What a parsed function returns, by its declaration alone."""
-    lowering = _Lowering(function, SourceText("", ""), vocabulary, {}, {})
+    lowering = _Lowering(function, SourceText("", ""), vocabulary, {}, {}, {})
     return lowering.declared_type(function.tree.decl.type.type)

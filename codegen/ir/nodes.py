@@ -20,6 +20,7 @@ Printed form (`printer.py`):
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from codegen.base.diagnostics import Refusal
 from codegen.base.spans import SourceText, Span
 from codegen.ir.types import CType
 
@@ -225,7 +226,8 @@ class Function:
 
     Spans are places in `source`: the handler's file, or the text of the helper
     that a converted handler calls. `distinct` are the case labels of each
-    switch: C does not let two of them have the same value.
+    switch: C does not let two of them have the same value. `doubts` are what
+    makes the function unreadable where it is followed, and not a step alone.
     """
 
     name: str
@@ -238,6 +240,7 @@ class Function:
     entry: str = ".entry"
     distinct: tuple[tuple[Expr, ...], ...] = ()
     is_static: bool = False
+    doubts: tuple[Refusal, ...] = ()
 
     @cached_property
     def block_map(self) -> dict[str, Block]:

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
+from codegen.base.diagnostics import Refusal, RefusalCode, RefusedError
 from codegen.base.spans import Span
 from codegen.ir.environment import field_value, vma_object
 from codegen.ir.machine import Machine
@@ -351,8 +352,9 @@ def _leaves(path: Path, program: Program) -> Iterator[tuple[tuple[Decision, ...]
             flags = choose(truth(flags), write, integer(0, flags.bits))
             choice = truth(flags) if flags.op != "ite" else flags.args[0]
         if choice is None:
-            value = flags.value if flags.is_constant else 0
-            yield decisions, _Row(value & ~fast, TRUE, False, path.span)
+            if not flags.is_constant:
+                raise RefusedError(_untold(flags, path, program))
+            yield decisions, _Row(flags.value & ~fast, TRUE, False, path.span)
             continue
         inverted = choice.op == "lnot"
         atom = negate(choice) if inverted else choice
@@ -360,6 +362,17 @@ def _leaves(path: Path, program: Program) -> Iterator[tuple[tuple[Decision, ...]
             asked = Decision(atom, holds, path.span, 0, inverted)
             known = substitute(flags, {atom: TRUE if holds else FALSE})
             pending.append(((*decisions, asked), known))
+
+
+def _untold(flags: Term, path: Path, program: Program) -> Refusal:
+    source = program.source
+    return Refusal(
+        RefusalCode.UNREADABLE,
+        "the text does not say which flags handle_mm_fault() gets",
+        term_text(flags),
+        source.path,
+        source.line(path.span.start),
+    )
 
 
 def _denied(path: Path) -> _Row | None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from codegen.base.diagnostics import Refusal, RefusalCode
+from codegen.base.diagnostics import Refusal, RefusalCode, RefusedError
 from codegen.base.spans import SourceText
 from codegen.csyntax.arrays import arrays_naming
 from codegen.csyntax.identifiers import uses_of, words_in
@@ -145,6 +145,8 @@ def extract_tables(
             continue
         try:
             out.append(_with_tables(unit, listed))
+        except RefusedError as error:
+            out.append(with_refusal(listed, error.refusal))
         except ResourceBound as bound:
             refusal = Refusal(
                 RefusalCode.RESOURCE, str(bound), listed.function, listed.path, listed.line

@@ -56,6 +56,26 @@ def test_a_helper_that_does_not_parse(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "1 handler, 0 with tables, 1 not: odd.c" in out
 
 
+@pytest.mark.parametrize(
+    ("name", "line", "reason"),
+    [
+        ("computed", 4, "cannot be parsed as C"),
+        ("distance", 31, "is a pointer to a record that is moved, or set against another: c"),
+        ("looked_up", 41, "the text does not say which flags handle_mm_fault() gets: gneiss_"),
+        ("middle", 24, "is an element by way of a pointer into an array: bits[…]"),
+        ("record", 10, "gives back a record by value: onyx_of"),
+    ],
+)
+def test_what_would_be_read_wrongly_is_not_read(
+    name: str, line: int, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(__file__).parent.parent / "cases/unread" / f"{name}.c"
+    code, out, err = run(capsys, "tables", "--jobs", "1", str(path))
+    assert code == 1
+    assert f"{name}.c:{line}: unreadable: {reason}" in err
+    assert "1 handler, 0 with tables, 1 not" in out
+
+
 def test_a_handler_that_does_not_parse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "odd.c"
     path.write_text(HANDLER.format(name="do_page_fault", check="(address &)"))

@@ -18,7 +18,7 @@ void quartz_fault(struct pt_regs *regs, unsigned int where, int store)
 	struct vm_area_struct *vma, *below;
 	unsigned int flags = FAULT_FLAG_DEFAULT;
 	int si_code = SEGV_MAPERR;
-	vm_fault_t fault;
+	vm_fault_t got;
 
 	if (faulthandler_disabled() || !mm)
 		goto kernel;
@@ -37,17 +37,17 @@ again:
 	si_code = SEGV_ACCERR;
 	if (!(vma->vm_flags & (store ? VM_WRITE : VM_READ | VM_EXEC)))
 		goto refuse;
-	fault = handle_mm_fault(vma, where, flags, regs);
-	if (fault_signal_pending(fault, regs)) {
+	got = handle_mm_fault(vma, where, flags, regs);
+	if (fault_signal_pending(got, regs)) {
 		if (!user_mode(regs))
 			goto kernel;
 		return;
 	}
-	if (fault & VM_FAULT_RETRY) {
+	if (got & VM_FAULT_RETRY) {
 		flags |= FAULT_FLAG_TRIED;
 		goto again;
 	}
-	if (fault & VM_FAULT_ERROR)
+	if (got & VM_FAULT_ERROR)
 		goto refuse;
 	mmap_read_unlock(mm);
 	return;

@@ -24,8 +24,23 @@ _KINDS = {
 }
 
 
+MOST_TOKENS = 100_000
+"""What a macro may expand to; the largest of a real handler makes some hundred."""
+
+
+class Endless(Exception):
+    """A macro expands to more than anybody reads."""
+
+
 class Quiet(pcpp.Preprocessor):  # type: ignore[misc]
     """pcpp without its own error output; what goes wrong is seen by our parser."""
+
+    def expand_macros(self, tokens: list[Any], expanding_from: list[str] | None = None) -> Any:
+        """The tokens with their macros expanded. Raises Endless where they grow beyond all use."""
+        out = super().expand_macros(tokens, expanding_from or [])
+        if len(out) > MOST_TOKENS:
+            raise Endless
+        return out
 
     def on_error(self, file: str, line: int, msg: str) -> None:  # noqa: ARG002
         """What pcpp would print is only counted."""

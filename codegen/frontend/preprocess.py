@@ -15,11 +15,12 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any
 
+from codegen.base.diagnostics import UnreadableSource
 from codegen.base.spans import SourceText, Span
 from codegen.csyntax.nodes import Directive, FunctionText
 from codegen.csyntax.parse import SyntaxTree
 from codegen.frontend import conditions
-from codegen.frontend.lex import Quiet, convert, raw_tokens
+from codegen.frontend.lex import MOST_TOKENS, Endless, Quiet, convert, raw_tokens
 from codegen.frontend.nodes import Configuration, Kind, Token
 
 _OPENERS = ("if", "ifdef", "ifndef")
@@ -206,6 +207,16 @@ class Preprocessor:
         high = bisect_left(self._offsets, span.end)
         return self._raw[low:high]
 
+    def _expanded(self, invocation: list[Any]) -> list[Any]:
+        name, place = str(invocation[0].value), invocation[0].lexpos
+        try:
+            out: list[Any] = self._pp.expand_macros(invocation)
+        except Endless:
+            reason = f"the macro {name} expands to more than {MOST_TOKENS} tokens"
+            line = self.source.line(place)
+            raise UnreadableSource(self.source.path, reason, line) from None
+        return out
+
     def _expand(self, span: Span) -> list[Token]:
         pp = self._pp
         raw = self._between(span)
@@ -230,7 +241,7 @@ class Preprocessor:
                 if length:
                     invocation = _extent(raw[i], raw[i + length - 1])
                     copies = [copy.copy(t) for t in raw[i : i + length]]
-                    for expanded in pp.expand_macros(copies):
+                    for expanded in self._expanded(copies):
                         origin = getattr(expanded, "origin", None)
                         place = (
                             invocation

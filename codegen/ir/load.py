@@ -211,6 +211,8 @@ def load_unit(
     """
     vocabulary = load()
     tree = parse(source)
+    if unclosed := _unclosed_comment(tree):
+        return Unit(source, tree, (), (), unclosed)
     constants = {**enumerators(source.text), **constants}
     if all(constants.get(n) == v for n, v in vocabulary.constants.items()):
         # There is no tree that would say.
@@ -224,7 +226,7 @@ def load_unit(
         loader.add_library(library)
     reach, core = _reach(tree, {"handle_mm_fault", *loader.library_names})
     if not core:
-        return Unit(source, tree, (), (), ())
+        return Unit(source, tree, (), (), _calls_outside(tree))
     fixed = dict(fixed or {})
     spans = _spans_that_matter(loader, reach, core, fixed)
     tested = [*preprocessor.tested(spans), *loader.library_tested()]
@@ -256,7 +258,40 @@ def load_unit(
         )
     names = sorted({n for group in tested for n in group})
     refusals = tuple(dict.fromkeys(r for v in variants for r in v.refusals))
+    if settings and not variants:
+        error = next(d for d in tree.directives if d.kind == "error")
+        reason = "every setting of the file's conditionals runs into #error"
+        line = source.line(error.span.start)
+        refusals = (Refusal(RefusalCode.UNREADABLE, reason, error.text.strip(), source.path, line),)
+    if not refusals and not any(v.found for v in variants):
+        refusals = _calls_outside(tree)
     return Unit(source, tree, tuple(variants), tuple(names), refusals)
+
+
+def _unclosed_comment(tree: SyntaxTree) -> tuple[Refusal, ...]:
+    """A comment that runs to the end of the file, and hides who knows what."""
+    source = tree.source
+    for span in tree.comments:
+        words = source.slice(span)
+        if words.startswith("/*") and (len(words) < 4 or not words.endswith("*/")):
+            first, line = words.splitlines()[0], source.line(span.start)
+            reason = "the comment is not closed"
+            return (Refusal(RefusalCode.UNREADABLE, reason, first, source.path, line),)
+    return ()
+
+
+def _calls_outside(tree: SyntaxTree) -> tuple[Refusal, ...]:
+    """The first call of handle_mm_fault() in a file in which none was found that can be read."""
+    code = [lx for lx in tree.lexemes if lx.kind not in ("directive", "skipped")]
+    for before, lexeme, after in zip(code, code[1:], code[2:], strict=False):
+        declared = before.is_word and before.text not in ("return", "else", "do")
+        if lexeme.text == "handle_mm_fault" and after.text == "(" and not declared:
+            if before.text == "*":
+                continue
+            path, line = tree.source.path, tree.source.line(lexeme.span.start)
+            reason = "the call stands in no function that can be made out"
+            return (Refusal(RefusalCode.UNREADABLE, reason, "handle_mm_fault", path, line),)
+    return ()
 
 
 def _is_before_completed(text: str) -> bool:

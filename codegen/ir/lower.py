@@ -134,7 +134,7 @@ class _Lowering:
                     continue
                 if isinstance(param.type, c_ast.ArrayDecl):
                     ptype = types.POINTER
-                elif ptype.record:
+                elif ptype.record and not self._gives_away(param.name):
                     if self._writes_member(param.name):
                         self._doubt(str(param.name), "is a record got by value and written")
                     # It gets the caller's object, which nobody changes meanwhile.
@@ -520,14 +520,25 @@ class _Lowering:
         assert isinstance(place, Field)
         return place
 
+    def _gives_away(self, name: str | None) -> bool:
+        """Whether the function takes the address of the variable itself: `&name`."""
+        tokens = self.function.tokens
+        return any(
+            t.text == name
+            and before.text == "&"
+            and first.text in ("(", ",", "=", "return")
+            and after.text not in (".", "[")
+            for first, before, t, after in zip(
+                tokens, tokens[1:], tokens[2:], tokens[3:], strict=False
+            )
+        )
+
     def _writes_member(self, name: str | None) -> bool:
-        """Whether the function writes `name.member`, or lets others do so."""
+        """Whether the function writes `name.member`."""
         tokens = self.function.tokens
         for i, t in enumerate(tokens):
-            if t.text != name or i == 0:
+            if t.text != name:
                 continue
-            if tokens[i - 1].text == "&" and tokens[i - 2].text in ("(", ",", "=", "return"):
-                return True
             end = i + 1
             while tokens[end].text == ".":
                 end += 2
@@ -1044,6 +1055,8 @@ class _Lowering:
         args = tuple(self._argument(a) for a in (node.args.exprs if node.args else ()))
         if name not in self.defined and self.vocabulary.role(name) is Role.FAULT:
             args = _without_mm(args)
+            if len(args) < 3:
+                self._doubt(name, "is not given a VMA, an address and flags")
         ctype = self.defined.get(name) or self.vocabulary.result_type(name)
         if name not in self.defined and self.vocabulary.is_reading(name):
             return PureCall(name, args, ctype)

@@ -44,12 +44,14 @@ def each_file(
 
 
 def _guarded(work: Callable[[Request, CFile], R], request: Request, file: CFile) -> R:
-    """`work`, with the file named where it breaks. Raises InternalError."""
-    from codegen.base.diagnostics import GenfaultError, InternalError
+    """`work`, with the file named where it breaks. Raises InternalError, or UnreadableSource."""
+    from codegen.base.diagnostics import GenfaultError, InternalError, UnreadableSource
 
     try:
         return work(request, file)
     except GenfaultError:
         raise
-    except (Exception, RecursionError) as error:
+    except RecursionError as error:
+        raise UnreadableSource(file.path, "nested more deeply than can be read") from error
+    except Exception as error:
         raise InternalError(file.path, f"{type(error).__name__}: {error}") from error

@@ -57,6 +57,46 @@ def test_a_helper_that_does_not_parse(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("\tfault = ", "}\nbroken = ", "odd.c:15: unreadable: the call stands in no function"),
+        ("void f", "#error never\nvoid f", "odd.c:2: unreadable: every setting of the file's cond"),
+        ("again:", "again: /* oh", "odd.c:10: unreadable: the comment is not closed: /* oh"),
+        ("vma, address, flags, regs)", "vma)", "odd.c:14: unreadable: is not given a VMA, an add"),
+    ],
+)
+def test_what_is_no_c_says_where(
+    before: str, after: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = HANDLER.format(name="f", check="0")
+    assert before in text
+    path = tmp_path / "odd.c"
+    path.write_text(text.replace(before, after))
+    code, out, err = run(capsys, "tables", "--jobs", "1", str(path))
+    assert code == 1
+    assert said in err
+    assert "1 handler, 0 with tables, 1 not: odd.c" in out
+
+
+@pytest.mark.parametrize(
+    ("head", "check", "said"),
+    [
+        ("#define A0 1\n" + "".join(f"#define A{i} (A{i - 1} + A{i - 1})\n" for i in range(1, 40)),
+         "A39", "odd.c:52: the macro A39 expands to more than 100000 tokens"),
+        ("", "(" * 4000 + "1" + ")" * 4000, "odd.c: nested more deeply than can be read"),
+    ],
+)  # fmt: skip
+def test_what_grows_beyond_all_use_ends_the_run(
+    head: str, check: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "odd.c"
+    path.write_text(head + HANDLER.format(name="f", check=check))
+    code, out, err = run(capsys, "tables", "--jobs", "1", str(path))
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+@pytest.mark.parametrize(
     ("name", "line", "reason"),
     [
         ("computed", 4, "cannot be parsed as C"),

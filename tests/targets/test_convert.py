@@ -306,6 +306,33 @@ def test_what_is_no_mask_is_refused(check: str, code: str) -> None:
     assert result.construct
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "reason", "construct"),
+    [
+        (
+            "\tif (user_mode(regs))\n\t\thow |= F",
+            "\thow |= F",
+            "under one test",
+            "how |= FAULT_FLAG_",
+        ),
+        ("handle_mm_fault(vma, ea, how,", "handle_mm_fault(vma, ea, 0,", "no local", "handle_mm"),
+    ],
+)
+def test_why_the_mode_is_not_known(old: str, new: str, reason: str, construct: str) -> None:
+    text = HANDLER.replace("@CHECK@", CHECK).replace("@MAP@", MAP)
+    assert old in text
+    text = text.replace(old, new)
+    if "no local" in reason:
+        lines = text.splitlines(True)
+        text = "".join(line for line in lines if "how" not in line and "FAULT_FLAG" not in line)
+    unit = load_unit(SourceText("arch/x/mm/fault.c", text), constants())
+    result = convert_handler(unit, "toy_fault", DEFAULT_MM_API)
+    assert isinstance(result, Refusal)
+    assert reason in result.reason
+    assert result.construct.startswith(construct)
+    assert result.line > 2
+
+
 def test_the_outcome_itself_cannot_be_handed_on() -> None:
     result = convert(map_="\treport_fault(regs, got);")
     assert isinstance(result, Refusal)

@@ -32,7 +32,16 @@ from codegen.targets.c.region import Region, says_user
 from codegen.targets.c.runs import run_all
 from codegen.targets.c.source import JUMPS, READ_SIDE, HandlerFile, assigned_names, every, words
 from codegen.targets.c.steps import Branch, Line, Step, plain
-from codegen.targets.c.tree import NEVER, UNCHECKED, Leaf, Mask, Tangled, Way, grow, write_tree
+from codegen.targets.c.tree import (
+    NEVER,
+    UNCHECKED,
+    Mask,
+    Tangled,
+    Way,
+    grow,
+    masks_of,
+    write_tree,
+)
 from codegen.targets.c.values import Value, spelled
 from codegen.targets.c.walk import Decision, Walk, Walker
 
@@ -138,23 +147,27 @@ class _Builder:
                 self.notes.append(
                     f"early-effect: {self.file.text_of(self.tree, s.span)} comes before the lookup"
                 )
-        if isinstance(tree, Leaf) and tree.mask is not None:
-            local = None
-            blocks = [*before, *self._steps(tree.steps)]
+        masks = masks_of(tree)
+        if len(masks) == 1 and (only := next(iter(masks))) is not None:
+            # One mask, whatever the flags: it stands in the call.
+            chain = write_tree(tree, Mask("", only, self._steps), default=False)
+            self._say_above(chain, merged)
             return Decode(
-                tuple(blocks), merged, tree.mask, local, flags, address, regs, tuple(self.notes)
+                (*before, *chain), merged, only, None, flags, address, regs, tuple(self.notes)
             )
         name, declare = self._mask_name(own)
         mask = Mask(name, None if declare else self._start_of(name, merged), self._steps)
         chain = write_tree(tree, mask, default=not declare)
-        if merged and chain:
-            first = chain[0]
-            if isinstance(first, If | Text):
-                chain[0] = replace(first, comments=self._comments(merged[0]))
+        self._say_above(chain, merged)
         blocks = [*before, *chain]
         return Decode(
             tuple(blocks), merged, name, (name, declare), flags, address, regs, tuple(self.notes)
         )
+
+    def _say_above(self, chain: list[Block], merged: Sequence[Statement]) -> None:
+        """The comments above the code that the chain replaces stand above the chain."""
+        if merged and chain and isinstance(first := chain[0], If | Text):
+            chain[0] = replace(first, comments=self._comments(merged[0]))
 
     def _check_address(self, own: Sequence[Statement], address: str) -> None:
         """The address must be known before the lock is taken."""

@@ -12,14 +12,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from codegen.base.diagnostics import RefusalCode
+from codegen.base.diagnostics import RefusalCode, RefusedError
 from codegen.base.spans import Span
 from codegen.csyntax.identifiers import words_in
 from codegen.csyntax.nodes import Statement, StatementKind
 from codegen.ir.environment import Outcome
 from codegen.ir.vocabulary import Role
 from codegen.targets.c.evaluate import Scenario, Setup, key_of
-from codegen.targets.c.expr import Assign, Call, Expr, Name, Ternary, Unary, bare, walk
+from codegen.targets.c.expr import Assign, Binary, Call, Expr, Name, Ternary, Unary, bare, walk
 from codegen.targets.c.source import (
     READ_SIDE,
     Body,
@@ -289,7 +289,14 @@ def _kept(
     file: HandlerFile, handler: Body, units: Sequence[Statement], start: int
 ) -> tuple[int, ...]:
     """The units behind the start that the prologue jumps to, and where these lead."""
-    labels = [s.label for u in units[:start] for s in every((u,)) if s.kind is StatementKind.GOTO]
+    # A jump inside the prologue goes on there, and comes to the dance as everybody does.
+    inside = {s.label for u in units[:start] for s in every((u,)) if s.kind is StatementKind.LABEL}
+    labels = [
+        s.label
+        for u in units[:start]
+        for s in every((u,))
+        if s.kind is StatementKind.GOTO and s.label not in inside
+    ]
     return tuple(sorted(i for i in _reach(file, handler, units, labels) if i >= start))
 
 
@@ -329,6 +336,8 @@ def _user_assignments(
     The condition holds there, or it does not (the `else` of an if).
     """
 
+    jumped_over = _jumped_over(file, handler)
+
     def search(
         statements: Sequence[Statement], condition: tuple[Expr, bool] | None
     ) -> Iterator[tuple[Assign, tuple[Expr, bool] | None]]:
@@ -348,12 +357,53 @@ def _user_assignments(
                 yield from search(arms[0], (head, True))
                 for arm in arms[1:]:
                     yield from search(arm, (head, False))
+                if _guards(file, handler, s, head, jumped_over):
+                    # What follows is for the other mode.
+                    condition = (head, False)
             elif s.kind is StatementKind.COMPOUND:
                 yield from search(s.children, condition)
+            elif s.kind is StatementKind.LABEL:
+                condition = None
             else:
                 yield from search(s.children, None)
 
     yield from search(handler.statements, None)
+
+
+def _jumped_over(file: HandlerFile, handler: Body) -> frozenset[str]:
+    """The labels that stand behind an assignment of FAULT_FLAG_USER, on the way to the fault."""
+    last, found = -1, set[str]()
+    for s in every(handler.statements):
+        if s.kind is StatementKind.EXPRESSION:
+            node = file.expression(handler.tree, s.span)
+            if isinstance(node, Assign) and node.op == "|=" and _names_user(node.value):
+                last = s.span.end
+        elif s.kind is StatementKind.LABEL and last >= 0 and s.label:
+            found.add(s.label)
+    return frozenset(found) & _fault_labels(file, handler, handler.statements)
+
+
+def _guards(
+    file: HandlerFile, handler: Body, s: Statement, head: Expr, jumped_over: frozenset[str]
+) -> bool:
+    """Whether an `if` keeps one mode away from what follows it.
+
+    if (!user_mode(regs))
+            goto lock;                  over the assignment, to the fault all the same
+    flags |= FAULT_FLAG_USER;
+    lock:
+    """
+    arms = arms_of(s)
+    if len(arms) > 1 or not any(ends_flow(file, handler, inner) for inner in arms[0]):
+        return False
+    node = bare(head)
+    while isinstance(node, Unary) and node.op == "!":
+        node = bare(node.operand)
+    if isinstance(node, Binary) and node.op in ("&&", "||"):
+        return False
+    if any(i.kind is StatementKind.GOTO and i.label in jumped_over for i in every(arms[0])):
+        return True
+    return any(isinstance(p, Call) and file.role(p.name) is Role.USER_MODE for p in walk(node))
 
 
 def flags_of(file: HandlerFile, handler: Body) -> str:
@@ -395,11 +445,7 @@ def _modes(file: HandlerFile, handler: Body) -> tuple[str, dict[str, bool]]:
         if asked is not None and flags_of(file, handler):
             return asked, {key_of(asked): True, "user_mode(regs)": True, "kernel_mode(regs)": False}
     if not conditions:
-        raise file.refuse(
-            RefusalCode.SHAPE,
-            "there is no test for user mode that adds FAULT_FLAG_USER to the flags",
-            handler.text.name_span,
-        )
+        raise _no_mode(file, handler)
     node, positive = bare(conditions[0][0]), conditions[0][1]
     while isinstance(node, Unary) and node.op == "!":
         node, positive = bare(node.operand), not positive
@@ -414,6 +460,22 @@ def _modes(file: HandlerFile, handler: Body) -> tuple[str, dict[str, bool]]:
                 inner, inside = bare(inner.operand), not inside
             modes[key_of(file.text_of(tree, inner.span))] = inside
     return text, modes
+
+
+def _no_mode(file: HandlerFile, handler: Body) -> RefusedError:
+    """Why it is not known for which faults FAULT_FLAG_USER is set."""
+    for node, _ in _user_assignments(file, handler):
+        reason = "FAULT_FLAG_USER is not added under one test for user mode"
+        return file.refuse(RefusalCode.SHAPE, reason, node.span)
+    if flags_of(file, handler):
+        reason = "FAULT_FLAG_USER is never added, and nothing asks for user mode"
+        return file.refuse(RefusalCode.SHAPE, reason, handler.text.name_span)
+    call = next(_fault_calls(file, handler), None)
+    return file.refuse(
+        RefusalCode.SHAPE,
+        "the flags are in no local variable that starts as FAULT_FLAG_DEFAULT",
+        handler.text.name_span if call is None else call.span,
+    )
 
 
 def _prologue_values(

@@ -9,6 +9,7 @@ STORE            flags |= WRITE; mask WRITE      if (STORE) {
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -149,7 +150,24 @@ def _if(decision: Decision, then: list[Block], other: list[Block]) -> list[Block
     """An if whose arms may have nothing to do."""
     if then:
         return [If(decision.text, tuple(then), tuple(other), decision.remark)]
-    return [If(f"!({decision.text})", tuple(other))] if other else []
+    return [If(negation(decision.text), tuple(other))] if other else []
+
+
+def negation(condition: str) -> str:
+    """The condition turned round: `!(a && b)`, and `f(x)` for `!f(x)`."""
+    inner = condition[1:].strip()
+    if condition.startswith("!") and re.fullmatch(r"\w+(\(\w*\))?", inner):
+        return inner
+    return f"!{condition}" if re.fullmatch(r"\w+(\(\w*\))?", condition) else f"!({condition})"
+
+
+def masks_of(tree: Tree) -> set[str | None]:
+    """The masks at all ends of the tree."""
+    match tree:
+        case Leaf():
+            return {tree.mask}
+        case Fork():
+            return {mask for _, arm in tree.arms for mask in masks_of(arm)}
 
 
 def _override(tree: Fork) -> tuple[Fork, Fork, Leaf] | None:

@@ -335,7 +335,7 @@ def convert(
         raise click.UsageError("--patches needs a kernel tree, or a file in one, as SOURCE")
     accepted = _accepted(accept, reject, default=True)
     products = _products(request, accepted, with_tables=patches is not None)
-    planned = plan(request, products, whole_tree=patches is not None)
+    planned = plan(request, products, whole_tree=patches is not None, force=force)
     files = planned.files
     if form == "json":
         documents = []

@@ -13,10 +13,17 @@ if TYPE_CHECKING:
     from codegen.targets.c.series import Plan
 
 
-def plan(request: Request, products: Sequence[Product], whole_tree: bool = False) -> Plan:
+def plan(
+    request: Request,
+    products: Sequence[Product],
+    whole_tree: bool = False,
+    *,
+    force: bool = False,
+) -> Plan:
     """All that changes, step by step: in a kernel tree the helper and the Kconfig lines too.
 
-    For a file or folder inside a tree that is so only if `whole_tree`.
+    For a file or folder inside a tree that is so only if `whole_tree`. With
+    `force` a helper that the tree has already, and that is not ours, is replaced.
     """
     from codegen.targets.c.after import helper_for, mm_api
     from codegen.targets.c.names import check_names
@@ -32,7 +39,7 @@ def plan(request: Request, products: Sequence[Product], whole_tree: bool = False
         return plan_texts(handlers)
     helper = helper_for(mm_api(tree, ""))
     check_names(tree, helper)
-    return plan_series(tree, helper, handlers)
+    return plan_series(tree, helper, handlers, force=force)
 
 
 def series_mails(

@@ -59,6 +59,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="CLASS",
         help="convert handlers with this class of difference, too (see genfault convert)",
     )
+    parser.add_argument(
+        "--fix",
+        action="append",
+        default=[],
+        metavar="CLASS",
+        help="convert to the better behaviour, where there is a choice (see genfault convert)",
+    )
     parser.add_argument("--cache", type=Path, help="where the builds are kept")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="make -j")
     parser.add_argument("--results", type=Path, help="keep the results in this JSON file, too")
@@ -119,8 +126,9 @@ class _Run:
         wanted = self.options.archs
         archs = {r.arch for r in self.recipes.values() if {r.name, r.arch} & set(wanted)}
         self.tell("the series")
-        accept = self.options.accept
-        return make_series(self.tree, sorted(archs), accept, self.options.patches, folder)
+        asked = [word for name in self.options.accept for word in ("--accept", name)]
+        asked += [word for name in self.options.fix for word in ("--fix", name)]
+        return make_series(self.tree, sorted(archs), asked, self.options.patches, folder)
 
     def jobs(self, series: Series) -> Iterator[_Job]:
         """What to compile, in order; a row for each handler that is left out."""

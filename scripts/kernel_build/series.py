@@ -56,19 +56,18 @@ class Series:
 
 
 def make_series(
-    tree: Path, archs: Sequence[str], accept: Sequence[str], patches: Path | None, folder: Path
+    tree: Path, archs: Sequence[str], asked: Sequence[str], patches: Path | None, folder: Path
 ) -> Series:
     """The series for `tree`; `patches` is one that is there already, `folder` takes a new one.
 
-    `accept` are classes of difference that genfault does not accept unasked.
+    `asked` are further options of `genfault convert`: what to accept, what to fix.
 
     Raises SeriesError where genfault cannot read the tree, or git cannot apply.
     """
     narrowed = [word for arch in archs for word in ("--arch", arch)]
     if patches is None:
         where = folder / "patches"
-        accepted = [word for name in accept for word in ("--accept", name)]
-        told = _genfault("convert", str(tree), *narrowed, *accepted, "--patches", str(where))
+        told = _genfault("convert", str(tree), *narrowed, *asked, "--patches", str(where))
     else:
         where = patches
         told = _genfault("list", str(tree), *narrowed)

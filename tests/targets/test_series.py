@@ -371,6 +371,20 @@ class TestWhatIsInTheWay:
         assert (ran.code, ran.out) == (2, "")
         assert "mm/generic_fault.c is there already" in ran.err
         assert "`int generic_fault(struct pt_regs *regs)`" in ran.err
+        assert "--force writes over it" in ran.err
+
+    def test_a_helper_that_was_edited(self, genfault: Run, tree: Path) -> None:
+        helper = tree / "mm/generic_fault.c"
+        assert genfault("convert", tree, "--arch", "arc", "--in-place").code == 0
+        ours = helper.read_text()
+        helper.write_text(f"{ours}/* by hand */\n")
+        ran = genfault("convert", tree, "--arch", "csky", "--in-place")
+        assert (ran.code, ran.out) == (2, "")
+        assert "it was edited, or is somebody else's" in ran.err
+        assert "generic_fault" not in (tree / "arch/csky/mm/fault.c").read_text()
+        assert genfault("convert", tree, "--arch", "csky", "--in-place", "--force").code == 0
+        assert helper.read_text() == ours
+        assert "generic_fault" in (tree / "arch/csky/mm/fault.c").read_text()
 
     @pytest.mark.parametrize(
         ("path", "text", "complaint"),
@@ -410,13 +424,20 @@ class TestWhatIsInTheWay:
         # The tables do not need one.
         assert genfault("tables", tree, "--arch", "arc").code == 0
 
-    def test_a_handler_that_was_half_converted_by_hand(self, genfault: Run, tree: Path) -> None:
+    @pytest.mark.parametrize("call", ["generic_fault", "local"])
+    def test_a_handler_that_was_half_converted_by_hand(
+        self, genfault: Run, tree: Path, call: str
+    ) -> None:
         handler = tree / "arch/arc/mm/fault.c"
         dance = handler.read_text()
         assert "\nagain:\n" in dance
-        handler.write_text(
-            dance.replace("\nagain:\n", "\n\tgeneric_fault(address, 0, 0, regs);\nagain:\n")
-        )
+        text = dance.replace("\nagain:\n", f"\n\t{call}(address, 0, 0, regs);\nagain:\n")
+        if call == "local":
+            text += (
+                "\nunsigned int local(unsigned long a, unsigned int f, unsigned long m,\n"
+                "\t\t   struct pt_regs *r)\n{\n\treturn generic_fault(a, f, m, r);\n}\n"
+            )
+        handler.write_text(text)
         ran = genfault("convert", tree, "--arch", "arc")
         assert (ran.code, ran.out) == (1, "")
         assert "converted by hand" in ran.err

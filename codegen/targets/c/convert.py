@@ -18,7 +18,7 @@ from codegen.base.diagnostics import Refusal, RefusalCode, RefusedError
 from codegen.base.spans import SourceText, Span
 from codegen.csyntax.directives import enclosing
 from codegen.csyntax.edit import Edit, apply_edits, delete_statements
-from codegen.csyntax.identifiers import uses_of
+from codegen.csyntax.identifiers import uses_of, words_in
 from codegen.csyntax.nodes import FunctionText, Statement, StatementKind
 from codegen.csyntax.parse import SyntaxTree
 from codegen.ir.environment import Outcome
@@ -116,6 +116,20 @@ def converted_function(tree: SyntaxTree) -> FunctionText | None:
     return None
 
 
+def _calls(tree: SyntaxTree, caller: str, goal: str) -> bool:
+    """Whether a function of the file is another, or comes to it through functions of the file."""
+    bodies = {f.name: f.body for f in tree.functions}
+    seen, todo = set[str](), [caller]
+    while todo:
+        name = todo.pop()
+        if name == goal:
+            return True
+        if name not in seen and name in bodies:
+            seen.add(name)
+            todo += [word for word in words_in(tree, bodies[name]) if word in bodies]
+    return False
+
+
 def _refused_at_once(unit: Unit, function: str) -> Refusal | None:
     """What needs no look at the handler's statements."""
     source = unit.source
@@ -131,8 +145,10 @@ def _refused_at_once(unit: Unit, function: str) -> Refusal | None:
     converted = converted_function(unit.tree)
     if converted is not None:
         # A second loop (sparc32's forced user faults) is left to dance by itself.
+        # The call may stand in a function that the loop's calls, or calls it.
         half = any(f.function == function for v in unit.variants for f in v.found) and (
-            function == converted.name or bool(uses_of(unit.tree, function, converted.body))
+            _calls(unit.tree, function, converted.name)
+            or _calls(unit.tree, converted.name, function)
         )
         return Refusal(
             RefusalCode.SHAPE if half else RefusalCode.CONVERTED,

@@ -101,16 +101,23 @@ class _Tree:
         return [ConvertedFile(path, before, after)]
 
 
-def plan_series(root: Path, helper: HelperText, handlers: Sequence[ConvertedHandler]) -> Plan:
+def plan_series(
+    root: Path,
+    helper: HelperText,
+    handlers: Sequence[ConvertedHandler],
+    *,
+    force: bool = False,
+) -> Plan:
     """The steps that bring the helper and the converted handlers into a tree; none for none.
 
     What the tree has of it already (an earlier run) is no step. Raises
-    GenfaultError where it has files of the helper's names that are not ours.
+    GenfaultError where it has files of the helper's names with another text,
+    which `force` replaces.
     """
     if not handlers:
         return Plan(())
     tree = _Tree(root)
-    steps = [Step(None, tuple(_helper_step(tree, helper)))]
+    steps = [Step(None, tuple(_helper_step(tree, helper, force=force)))]
     for handler in _in_order(handlers):
         steps.append(Step(handler.arch, tuple(_arch_step(tree, handler))))
     return Plan(tuple(step for step in steps if step.files), tuple(tree.lacking))
@@ -126,12 +133,12 @@ def _in_order(handlers: Sequence[ConvertedHandler]) -> list[ConvertedHandler]:
     return sorted(handlers, key=lambda h: (h.arch, h.path))
 
 
-def _helper_step(tree: _Tree, helper: HelperText) -> list[ConvertedFile]:
+def _helper_step(tree: _Tree, helper: HelperText, *, force: bool) -> list[ConvertedFile]:
     files = []
     for path, text in ((HELPER_HEADER, helper.header), (HELPER_C, helper.c)):
         there = tree.read(path)
-        if there is not None and there != text:
-            raise GenfaultError(_not_ours(tree.root / path, there))
+        if there not in (None, text) and not force:
+            raise GenfaultError(_not_ours(tree.root / path, there or ""))
         files += tree.change(path, text)
     if (makefile := tree.read(_MAKEFILE)) is None:
         tree.lacking.append(f"{_MAKEFILE} is missing: nothing builds {HELPER_C}")
@@ -152,7 +159,7 @@ def _not_ours(path: Path, text: str) -> str:
     shown = f" (`{' '.join(declared[0].split())}`)" if declared else ""
     return (
         f"{path} is there already and is not what genfault writes for this tree{shown}; "
-        "move it away, or convert the rest by hand"
+        "it was edited, or is somebody else's. Nothing was written; --force writes over it"
     )
 
 

@@ -2,10 +2,10 @@
 """A function that calls itself as the last thing it does goes round in a loop.
 
 .5:                                       .5:
-    retry(regs, flags | TRIED)                %tail.0 = regs
-    return                        ->          %tail.1 = flags | TRIED
-                                              regs = %tail.0
-                                              flags = %tail.1
+    retry(regs, flags | TRIED)                %next0 = regs
+    return                        ->          %next1 = flags | TRIED
+                                              regs = %next0
+                                              flags = %next1
                                               jump .entry
 """
 
@@ -18,7 +18,7 @@ from codegen.ir.nodes import Assign, Block, Call, Cast, Function, Jump, Local, R
 
 def without_tail_calls(function: Function) -> Function:
     """The function with every call of itself whose value it returns, or that is its end, a jump."""
-    spare = tuple(Local(f"%tail.{i}", p.type) for i, p in enumerate(function.params))
+    spare = tuple(Local(f"%next{i}", p.type) for i, p in enumerate(function.params))
     blocks = tuple(_round(function, block, spare) for block in function.blocks)
     if blocks == function.blocks:
         return function

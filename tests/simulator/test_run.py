@@ -194,6 +194,9 @@ def test_names_that_the_run_did_not_ask_for_are_told() -> None:
     trace, unused = simulator.run_noting({**OPEN, "vma_found#7": 1, "entirely_else": 1})
     assert trace == simulator.run(OPEN)
     assert unused == ["vma_found#7", "entirely_else"]
+    # Where a VMA lies belongs to it, and a header's constant to the kernel.
+    given = {**OPEN, "vma#1->vm_end": 8, "vma#7->vm_flags": 1, "ECR_V_PROTV": 1}
+    assert simulator.run_noting(given)[1] == []
     with pytest.raises(ImpossibleScenario, match="did you mean 'address'"):
         simulator.run_noting({"adress": 1})
 
@@ -227,7 +230,14 @@ def test_set_takes_back_what_a_scenario_says() -> None:
 
 def test_recursion_is_refused_with_its_line() -> None:
     with pytest.raises(RefusedError, match=r"one\.c:2: shape.*calls itself"):
-        emitted_text(LOOP % "\tif (address == 3) return one(regs, address - 1);")
+        emitted_text(LOOP % "\tif (address == 3) return one(regs, address - 1) + 1;")
+
+
+def test_a_call_of_itself_at_the_end_is_a_loop() -> None:
+    body = "\tif (address > 3) return one(regs, address - 2); return address;"
+    text = emitted_text(LOOP % body)
+    assert run_simulator(text, {"address": 9}).value == 3
+    assert run_simulator(text, {"address": 10}).value == 2
 
 
 def test_a_name_of_python_is_no_obstacle() -> None:

@@ -90,7 +90,11 @@ def test_it_runs_where_genfault_is_not(folder: Path) -> None:
         *("accounting", "lock", "handle_mm_fault"),
         *("lock", "handle_mm_fault", "unlock", "write", "signal"),
     ]
-    assert steps[-2][2] == "force_sig_fault(SIGBUS, BUS_ADRERR, 0x1000)"
+    flags = "FAULT_FLAG_DEFAULT|FAULT_FLAG_USER"
+    assert steps[3][2] == f"handle_mm_fault(address, {flags})"
+    again = "FAULT_FLAG_DEFAULT|FAULT_FLAG_TRIED|FAULT_FLAG_USER"
+    assert steps[5][2] == f"handle_mm_fault(address, {again})"
+    assert steps[-2][2] == "force_sig_fault(SIGBUS, BUS_ADRERR, address)"
     assert steps[-1][1] == "returns"
 
 

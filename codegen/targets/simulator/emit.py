@@ -209,7 +209,9 @@ class _Module:
 
     def _fault_block(self) -> str:
         lines = ["FAULT = {"]
-        for name in _FAULT_WORDS:
+        known = self.program.constants
+        flags = [n for n in known if n.startswith("FAULT_FLAG_") and n not in _FAULT_WORDS]
+        for name in (*_FAULT_WORDS, *flags):
             value = python.number(self.program.constants.get(name, 0)).text
             lines.append(f'    "{name}": {value},')
         return "\n".join([*lines, "}"])

@@ -54,10 +54,12 @@ class Simulator:
         module's own: what the other side asks for is no mistake. Raises
         ImpossibleScenario, also for a name that is nearly one that is known.
         """
-        self._check_names(scenario, self._words.union(*(_WORD.findall(t) for t in texts)))
+        known = self._words.union(*(_WORD.findall(t) for t in texts))
+        self._check_names(scenario, known)
         asked = self._module.Asked(scenario)
         trace = self.run(asked)
-        return trace, asked.unused()
+        # A header's constant has its number whether or not this run needs it.
+        return trace, [n for n in asked.unused() if not (n.isupper() and n in known)]
 
     def _check_names(self, scenario: Mapping[str, int], known: frozenset[str]) -> None:
         """A word that nobody knows, and that looks like one that the module does."""

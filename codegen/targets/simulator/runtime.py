@@ -729,6 +729,9 @@ FAULT = {
     "VM_FAULT_COMPLETED": 0x4000,
     "FAULT_FLAG_ALLOW_RETRY": 0x4,
     "FAULT_FLAG_RETRY_NOWAIT": 0x8,
+    "FAULT_FLAG_DEFAULT": 0x214,
+    "FAULT_FLAG_WRITE": 0x1,
+    "FAULT_FLAG_USER": 0x40,
 }
 OUTCOMES = [(n, bits) for n, bits in FAULT.items() if n.startswith("VM_FAULT_")]
 
@@ -747,6 +750,10 @@ def traces_of(
 # ---- the command line ------------------------------------------------------------
 
 
+# A scenario says where a VMA lies, and that it has some flags, whether or not anybody looks.
+_OF_A_VMA = re.compile(r"vma#\d+->vm_(flags|start|end)\Z")
+
+
 class Asked(dict[str, int]):
     """A scenario that remembers which of its names a run asked for."""
 
@@ -760,8 +767,8 @@ class Asked(dict[str, int]):
         return super().get(name, default)
 
     def unused(self) -> list[str]:
-        """The names that were given and never asked for."""
-        return [name for name in self if name not in self.asked]
+        """The names that were given and never asked for; what only describes a VMA is none."""
+        return [n for n in self if n not in self.asked and not _OF_A_VMA.match(n)]
 
 
 def parse_scenario(words: list[str], constants: Mapping[str, int]) -> dict[str, int]:
@@ -829,15 +836,37 @@ def trace_table(trace: Trace) -> str:
 
 def _step(event: Event) -> str:
     args = [_argument(a) for a in event.args]
+    if event.kind == "handle_mm_fault":
+        args[-1] = _flag_names(event.args[-1])
     if event.kind == "write":
         return f"{event.name} = {args[0]}"
     return f"{event.name}({', '.join(args)})"
 
 
+# A value is shown by its name where that says more than the number would.
+_LONGEST_NAME = 40
+
+
 def _argument(arg: Arg) -> str:
-    if isinstance(arg, Word) and arg.kind == "constant":
+    if isinstance(arg, Word) and (arg.kind == "constant" or 0 < len(arg.name) <= _LONGEST_NAME):
         return arg.name
-    return arg if isinstance(arg, str) else f"{arg:#x}"
+    if isinstance(arg, str):
+        return arg
+    return str(arg) if 0 <= arg < 10 else f"{arg:#x}"
+
+
+def _flag_names(flags: Arg) -> str:
+    """FAULT_FLAG_DEFAULT|FAULT_FLAG_WRITE; what has no name as a number."""
+    if isinstance(flags, str):
+        return flags
+    left, words = int(flags), []
+    for name, bits in sorted(FAULT.items(), key=lambda flag: -flag[1].bit_count()):
+        if name.startswith("FAULT_FLAG_") and bits and left & bits == bits:
+            words.append(name)
+            left &= ~bits
+    if left or not words:
+        words.append(_argument(left))
+    return "|".join(words)
 
 
 def _returned(value: int | None) -> str:

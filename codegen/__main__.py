@@ -533,6 +533,7 @@ def _counted(entries: Sequence[Entry]) -> str:
 @click.option("--emit", type=click.Path(path_type=Path), help="Write the simulator module.")
 @click.option("--emit-dir", type=click.Path(path_type=Path), help="Write one module a handler.")
 @click.option("--converted", "after", is_flag=True, help="The converted side.")
+@click.option("--function", metavar="NAME", help="A routine of the handler's file, by itself.")
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 def simulate(
     source: Path | None,
@@ -544,6 +545,7 @@ def simulate(
     emit: Path | None,
     emit_dir: Path | None,
     after: bool,
+    function: str | None,
     force: bool,
     fix: frozenset[str],
 ) -> int:
@@ -554,7 +556,7 @@ def simulate(
     from codegen.toolchain import simulators
 
     request = replace(_request(source, archs, settings, jobs), fixes=fix)
-    work = partial(simulators, converted_side=after)
+    work = partial(simulators, converted_side=after, function=function)
     if fix and not after:
         raise click.UsageError("--fix goes with --converted")
     if not after:

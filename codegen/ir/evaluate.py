@@ -78,6 +78,10 @@ class Evaluator:
     user: Term
     handler: str
     names: dict[Term, str]
+    # What has to hold for C to say what happens next (a pointer that is read through is not
+    # NULL), and what holds in every kernel; without the condition under which it is evaluated.
+    presumed: dict[Term, Term]
+    granted: dict[Term, Term]
     # What has to hold for the operand at hand to be evaluated at all (`p && p->x`).
     _guards: tuple[Term, ...] = ()
 
@@ -117,14 +121,19 @@ class Evaluator:
         pointer = root_of(place)
         if pointer.op in ("object", "local", "text"):
             return
-        self._learn(state, truth(pointer))
+        self._learn(state, truth(pointer), self.presumed)
 
-    def _learn(self, state: State, fact: Term) -> None:
-        """From here on it holds, where what is just evaluated is evaluated at all."""
+    def _learn(self, state: State, fact: Term, learnt: dict[Term, Term]) -> None:
+        """From here on it holds, where what is just evaluated is evaluated at all.
+
+        `learnt` takes it, with and without that condition.
+        """
+        plain = fact
         for guard in self._guards:
             fact = disjoin(negate(guard), fact)
         if fact.is_constant or fact in state.facts:
             return
+        learnt[fact] = plain
         if self.solver.decide(fact, state.facts) is False:
             raise Stop(End.CUT, state.frames[-1].span)
         state.facts = (*state.facts, fact)
@@ -328,7 +337,7 @@ class Evaluator:
         below = self.program.vocabulary.beyond.get(expr.name)
         if below is not None:
             least = extend(self._named(below, value.bits), value.bits, False)
-            self._learn(state, less(least, value, is_signed=False))
+            self._learn(state, less(least, value, is_signed=False), self.granted)
         return extend(value, bits, False)
 
     def _name(self, state: State, target: LValue, value: Term) -> None:

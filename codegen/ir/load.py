@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from codegen.base.diagnostics import Refusal, RefusalCode, RefusedError
 from codegen.base.spans import SourceText, Span
 from codegen.csyntax.arrays import function_tables
-from codegen.csyntax.identifiers import words_in
 from codegen.csyntax.parse import SyntaxTree, parse
 from codegen.frontend import conditions
 from codegen.frontend.constants import enumerators
@@ -27,6 +26,7 @@ from codegen.ir.handler import Found, HandlerRole, find
 from codegen.ir.lower import lower, return_type
 from codegen.ir.nodes import Function
 from codegen.ir.program import Program, Taken, calls_of
+from codegen.ir.reach import called_from, reach_of
 from codegen.ir.tail import calls_itself, without_tail_calls
 from codegen.ir.types import CType
 from codegen.ir.vocabulary import Role, Vocabulary, load
@@ -44,13 +44,28 @@ class Variant:
 
 @dataclass(frozen=True)
 class Unit:
-    """A file with everything that was learnt of it; `tested` are the macros that matter."""
+    """A file with everything that was learnt of it; `tested` are the macros that matter.
+
+    `loader` reads more of it on demand (`load_routine`), under what is `fixed`.
+    """
 
     source: SourceText
     tree: SyntaxTree
     variants: tuple[Variant, ...]
     tested: tuple[str, ...]
     refusals: tuple[Refusal, ...]
+    loader: _Loader | None = field(default=None, repr=False, compare=False)
+    fixed: Mapping[str, str | None] = field(default_factory=dict, compare=False)
+
+    @property
+    def constants(self) -> Mapping[str, int]:
+        """The numbers that names have in the file."""
+        return {} if self.loader is None else self.loader.constants
+
+    @property
+    def library_names(self) -> frozenset[str]:
+        """The functions of the text that stands beside the file (`load_unit`)."""
+        return frozenset() if self.loader is None else self.loader.library_names
 
 
 @dataclass
@@ -224,7 +239,7 @@ def load_unit(
     loader = _Loader(source, tree, vocabulary, constants, preprocessor)
     if library is not None:
         loader.add_library(library)
-    reach, core = _reach(tree, {"handle_mm_fault", *loader.library_names})
+    reach, core = reach_of(tree, {"handle_mm_fault", *loader.library_names})
     if not core:
         return Unit(source, tree, (), (), _calls_outside(tree))
     fixed = dict(fixed or {})
@@ -265,7 +280,36 @@ def load_unit(
         refusals = (Refusal(RefusalCode.UNREADABLE, reason, error.text.strip(), source.path, line),)
     if not refusals and not any(v.found for v in variants):
         refusals = _calls_outside(tree)
-    return Unit(source, tree, tuple(variants), tuple(names), refusals)
+    return Unit(source, tree, tuple(variants), tuple(names), refusals, loader, fixed)
+
+
+def load_routine(unit: Unit, name: str) -> tuple[Variant, ...]:
+    """A function of the unit and what it calls, in every setting of the macros that they test.
+
+    The unit's own variants do not tell apart what is one step of the trace
+    (`_spans_that_matter`); these do. They hold no handler (`found` is empty); a
+    setting in which the file does not define the function has none of that name.
+    What cannot be read is among a variant's refusals.
+    """
+    loader = unit.loader
+    if loader is None:
+        return ()
+    reach = called_from(unit.tree, {name})
+    spans = [f.span for f in unit.tree.functions if f.name in reach]
+    tested = loader.preprocessor.tested(spans)
+    groups: dict[tuple[object, ...], tuple[list[Configuration], list[FunctionTokens]]] = {}
+    for setting in conditions.settings(tested, dict(unit.fixed), ()):
+        try:
+            streams = loader.preprocessor.run(_with_fixed(setting, unit.fixed), frozenset(reach))
+        except Infeasible:
+            continue
+        key = tuple((s.function.name, tuple(t.text for t in s.tokens)) for s in streams)
+        groups.setdefault(key, ([], streams))[0].append(setting)
+    variants = []
+    for configurations, streams in groups.values():
+        program, refused = loader.program(streams, _with_fixed(configurations[0], unit.fixed))
+        variants.append(Variant(program, tuple(configurations), (), tuple(refused.values())))
+    return tuple(variants)
 
 
 def _unclosed_comment(tree: SyntaxTree) -> tuple[Refusal, ...]:
@@ -321,38 +365,6 @@ def _default_of(text: str, constants: Mapping[str, int]) -> dict[str, int]:
 
 def _with_fixed(setting: Configuration, fixed: Mapping[str, str | None]) -> Configuration:
     return Configuration({**fixed, **setting.settings})
-
-
-def _reach(tree: SyntaxTree, targets: set[str]) -> tuple[set[str], set[str]]:
-    """(functions to parse, functions that reach one of `targets`), by their words alone."""
-    names = {f.name for f in tree.functions}
-    words: dict[str, set[str]] = {}
-    for function in tree.functions:
-        found = set(words_in(tree, function.body))
-        words.setdefault(function.name, set()).update(found)
-    macros: dict[str, set[str]] = {}
-    for d in tree.directives:
-        if d.kind == "define" and d.name:
-            macros.setdefault(d.name, set()).update(re.findall(r"[A-Za-z_]\w*", d.text))
-    tables = function_tables(tree)
-    for name in words:
-        for word in list(words[name]):
-            words[name] |= macros.get(word, set())
-        for word in list(words[name]):
-            words[name] |= set(tables.get(word, ()))
-    core = {n for n, w in words.items() if w & targets}
-    changed = bool(core)
-    while changed:
-        callers = {n for n, w in words.items() if w & core} - core
-        core |= callers
-        changed = bool(callers)
-    reach = set(core)
-    stack = list(core)
-    while stack:
-        for callee in (words[stack.pop()] & names) - reach:
-            reach.add(callee)
-            stack.append(callee)
-    return reach, core
 
 
 def _spans_that_matter(

@@ -87,11 +87,14 @@ class Machine(Dancer):
         self._pausing: frozenset[Role] = frozenset()
         self._paused: list[State] = []
         self._merging = False
+        self.max_steps = MAX_STEPS
         self.spelling: dict[Term, str] = {}
         self.names: dict[Term, str] = {}
         # Where the handler asks a condition last, or calls what asks it.
         self.asked: dict[Term, Span] = {}
         self.called: dict[Term, Span] = {}
+        self.granted: dict[Term, Term] = {}
+        self.presumed: dict[Term, Term] = {}
         # The functions that were gone through or called.
         self.visited: set[str] = {entry}
         # What the handler is called with.
@@ -235,8 +238,8 @@ class Machine(Dancer):
         try:
             while True:
                 state.steps += 1
-                if state.steps > MAX_STEPS:
-                    raise ResourceBound(f"a path of more than {MAX_STEPS} steps")
+                if state.steps > self.max_steps:
+                    raise ResourceBound(f"a path of more than {self.max_steps} steps")
                 frame = state.frames[-1]
                 block = frame.function.block_map[frame.label]
                 if frame.index < len(block.instructions):

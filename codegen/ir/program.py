@@ -307,6 +307,13 @@ class Program:
             cycle_blocks(self.functions[n]) for n in {name, *self._callees(name)}
         ) or name in self._callees(name)
 
+    def is_step(self, name: str) -> bool:
+        """Whether a call of a function of the file is one step of the trace, not followed.
+
+        A function that calls itself is followed once, and is a step from there on.
+        """
+        return self.taken(name) is not Taken.INLINE or name in self._callees(name)
+
     def _reads_vma(self, name: str) -> bool:
         return any(
             isinstance(e, Field) and e.name == "vm_flags"

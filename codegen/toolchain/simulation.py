@@ -15,14 +15,17 @@ if TYPE_CHECKING:
     from codegen.ir.handler import Found
     from codegen.ir.load import Unit, Variant
 
+    Program = tuple[Unit, Variant, Found]
+
 
 def simulators(
-    request: Request, file: CFile, converted_side: bool
+    request: Request, file: CFile, converted_side: bool, function: str | None = None
 ) -> tuple[tuple[str, str | Refusal], ...]:
     """(name, Python text) of the simulator of each handler of a file, before or after.
 
-    A refusal stands in for the text where the handler cannot be read, or does
-    not convert.
+    With `function` it is that of a routine of the handler's file, run by itself. A
+    refusal stands in for the text where the handler cannot be read, or does
+    not convert, or where the file has no such routine.
     """
     from codegen.base.diagnostics import Refusal, RefusedError
     from codegen.targets.simulator.emit import emit_simulator
@@ -34,7 +37,13 @@ def simulators(
         if isinstance(program, Refusal):
             out.append((file.selector, program))
             continue
-        variant, found = program
+        unit, variant, found = program
+        if function is not None:
+            routine = _routine(unit, function, found)
+            if isinstance(routine, Refusal):
+                out.append((file.selector, routine))
+                continue
+            variant, found = routine
         try:
             text = emit_simulator(
                 variant.program,
@@ -50,19 +59,20 @@ def simulators(
     return tuple(out)
 
 
-def _as_they_are(request: Request, file: CFile) -> Iterator[tuple[Variant, Found] | Refusal]:
+def _as_they_are(request: Request, file: CFile) -> Iterator[Program | Refusal]:
     """The handlers of a file, converted ones together with `generic_fault()`."""
     from codegen.tables.extract import list_handlers
 
     unit = unit_of(request, file)
     for listed in list_handlers(unit, file.arch, included_files(request, file)):
         if listed.role == "handler":
-            yield _first_variant(unit, listed.function) or listed.refusals[0]
+            first = _first_variant(unit, listed.function)
+            yield (unit, *first) if first is not None else listed.refusals[0]
 
 
-def _converted(request: Request, file: CFile) -> Iterator[tuple[Variant, Found] | Refusal]:
+def _converted(request: Request, file: CFile) -> Iterator[Program | Refusal]:
     """The same handlers after their conversion."""
-    from codegen.targets.compare.sides import agree
+    from codegen.targets.compare.settings import agree
 
     for listed, unit, conversion in convert_file(request, file):
         if listed.role != "handler":
@@ -74,7 +84,7 @@ def _converted(request: Request, file: CFile) -> Iterator[tuple[Variant, Found] 
         variant, found = before
         after = after_of(request, file, conversion)
         yield next(
-            (v, found)
+            (after, v, found)
             for v in after.variants
             if any(agree(a, b) for a in variant.configurations for b in v.configurations)
         )
@@ -83,3 +93,23 @@ def _converted(request: Request, file: CFile) -> Iterator[tuple[Variant, Found] 
 def _first_variant(unit: Unit, function: str) -> tuple[Variant, Found] | None:
     found = ((v, f) for v in unit.variants for f in v.found if f.function == function)
     return next(found, None)
+
+
+def _routine(unit: Unit, function: str, handler: Found) -> tuple[Variant, Found] | Refusal:
+    """A routine's program in the first configuration in which the file defines it."""
+    from codegen.base.diagnostics import Refusal, RefusalCode
+    from codegen.ir.handler import Found, HandlerRole
+    from codegen.ir.load import load_routine
+
+    refusals: list[Refusal] = []
+    for variant in load_routine(unit, function):
+        program = variant.program
+        if function in program.functions:
+            span = program.functions[function].span
+            return variant, Found(function, HandlerRole.OTHER, handler.dialect, span, (function,))
+        refusals += variant.refusals
+    path, line = unit.source.path, unit.source.line(handler.span.start)
+    missing = Refusal(
+        RefusalCode.UNREADABLE, "is no function that the file defines", function, path, line
+    )
+    return next(iter(refusals), missing)

@@ -29,6 +29,8 @@ from codegen.targets.c.nodes import HELPER_C
 from codegen.targets.compare import sides as pairing
 from codegen.targets.compare.compare import compare
 from codegen.targets.compare.nodes import DEFAULT_ACCEPTED, Comparison, Side, Verdict
+from codegen.targets.compare.routines import Insides
+from codegen.targets.compare.settings import agree
 from codegen.targets.native.bench import Bench, BenchError, build_bench
 from codegen.targets.native.stubs import followed
 from codegen.targets.normal import Draws
@@ -185,7 +187,7 @@ class Subject:
                 return replace(base, status="invalid", notes=tuple(map(str, refusals[:1])))
         if not pairs:
             return replace(base, status="same", seconds=perf_counter() - began)
-        sharp = worst(self._against_conversion(pairs))
+        sharp = worst(self._against_conversion(unit, pairs))
         result = replace(
             base,
             mutant=sharp.verdict.value,
@@ -207,31 +209,45 @@ class Subject:
         for number, mine in enumerate(self.after.variants):
             for theirs in unit.variants:
                 if any(
-                    pairing.agree(a, b) for a in mine.configurations for b in theirs.configurations
+                    agree(a, b) for a in mine.configurations for b in theirs.configurations
                 ) and _program(mine) != _program(theirs):
                     yield number, mine, theirs
 
     def _against_conversion(
-        self, pairs: list[tuple[int, Variant, Variant]]
+        self, unit: Unit, pairs: list[tuple[int, Variant, Variant]]
     ) -> Iterator[Comparison]:
+        insides = Insides(self.after, unit)
         for _, mine, theirs in pairs:
             locks = has_vma_lock(mine) and has_vma_lock(theirs)
             for entry in self.entries:
                 src = self._side(mine, entry, locks)
                 tgt = self._side(theirs, entry, locks)
-                yield compare(src, tgt, accepted=frozenset())
+                one = compare(src, tgt, accepted=frozenset())
+                yield one
+                yield from insides.compared(src, tgt, one)
 
     def _side(self, variant: Variant, entry: str, locks: bool) -> Side:
         mode = find_mode(variant.program, entry, self.function, PathSolver())
-        return Side(variant.program, entry, mode, self.converted.path, locks)
+        configurations = variant.configurations
+        return Side(
+            variant.program,
+            entry,
+            mode,
+            self.converted.path,
+            locks,
+            configurations=configurations,
+        )
 
     def _against_original(
         self, unit: Unit, pairs: list[tuple[int, Variant, Variant]]
     ) -> Iterator[Comparison]:
         changed = {id(theirs.program) for _, _, theirs in pairs}
+        insides = Insides(self.before, unit)
         for src, tgt in pairing.sides(self.before, unit, self.function):
             if id(tgt.program) in changed:
-                yield compare(src, tgt, accepted=DEFAULT_ACCEPTED)
+                one = compare(src, tgt, accepted=DEFAULT_ACCEPTED)
+                yield one
+                yield from insides.compared(src, tgt, one)
 
     def _bench(
         self,
@@ -285,7 +301,7 @@ class Subject:
         variant = next(
             v
             for v in self.before.variants
-            if any(pairing.agree(a, b) for a in v.configurations for b in after.configurations)
+            if any(agree(a, b) for a in v.configurations for b in after.configurations)
         )
         return self._traces(variant, self.before.source, None, draws)
 

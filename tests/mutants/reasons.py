@@ -118,6 +118,8 @@ REASONS: tuple[Reason, ...] = (
 
 def reason_for(result: Result) -> str | None:
     """The first reason that fits a survivor on which the bench agrees."""
+    if any("a world that tgt has no way in" in note for note in result.notes):
+        return "The mutant reads through a NULL pointer: UNKNOWN, which lets no conversion pass."
     if result.mutant == "UNKNOWN":
         return "The mutant goes round in a circle: UNKNOWN, which lets no conversion pass."
     if any("in the same page" in note for note in result.notes):

@@ -18,7 +18,9 @@ from typing import NamedTuple
 
 from codegen.ir.concrete import scenario_of
 from codegen.ir.environment import Outcome, Plan
+from codegen.ir.machine import MAX_STEPS
 from codegen.ir.nodes import Function
+from codegen.ir.printer import term_text
 from codegen.ir.solver import ResourceBound
 from codegen.ir.terms import Term, negate
 from codegen.ir.trace import End, Event, EventKind
@@ -35,7 +37,7 @@ from codegen.targets.compare.nodes import (
     Verdict,
     size_of,
 )
-from codegen.targets.compare.pair import Channel, Parting, Walk
+from codegen.targets.compare.pair import Channel, Parting, Unmatched, Walk
 from codegen.targets.compare.scenario import (
     Atoms,
     Replay,
@@ -68,10 +70,16 @@ def compare(
     *,
     accepted: frozenset[DifferenceClass],
     solver: SlicingSolver | None = None,
+    modes: tuple[bool, ...] = (True, False),
+    inside: str | None = None,
+    max_steps: int = MAX_STEPS,
 ) -> Comparison:
     """Both sides over all feasible path pairs, in user and in kernel mode.
 
     `solver` may have answered for other configurations of the same handler.
+    `inside` says that the two are no handlers but a routine of theirs: whatever
+    it does otherwise is `other`. `modes` are those to look at, True for user
+    mode; no path is followed for more than `max_steps` from gate to gate.
 
     `other` is never accepted. Nothing is raised: a side without its entry is
     UNSUPPORTED, a bound that was reached UNKNOWN, both with a note.
@@ -80,11 +88,12 @@ def compare(
         if side.entry not in side.program.functions:
             note = f"{side.label}: {side.entry}() could not be read"
             return Comparison(Verdict.UNSUPPORTED, (), 0, 0, (note,))
-    found = Findings(*in_one_world(src, tgt), solver or SlicingSolver())
+    found = Findings(*in_one_world(src, tgt), solver or SlicingSolver(), inside, max_steps)
     pairs = passes = 0
     notes: dict[str, None] = {}
+    met: set[tuple[bool, str]] = set()
     is_open = False
-    for user in (True, False):
+    for user in modes:
         walk = found.walk(user)
         # What was found before a bound was reached is told all the same.
         for step in (walk.run, lambda walk=walk, user=user: found.settle(walk, user)):
@@ -95,6 +104,7 @@ def compare(
                 notes[f"{mode} mode: {bound}; {walk.pairs} path pairs were decided"] = None
                 is_open = True
         pairs, passes = pairs + walk.pairs, max(passes, walk.passes)
+        met |= {(user, name) for name in walk.src.visited & walk.tgt.visited}
         if not walk.pairs and not is_open:
             notes[
                 f"no world was found in which both are in {'user' if user else 'kernel'} mode"
@@ -107,7 +117,7 @@ def compare(
             is_open = True
         lost = found.really_unmatched(walk)
         if lost:
-            notes[f"{lost} ways of src meet a world that tgt has no way in"] = None
+            notes[lost] = None
             is_open = True
         if walk.same_page:
             notes["handle_mm_fault() is given another address in the same page"] = None
@@ -115,7 +125,7 @@ def compare(
     notes |= dict.fromkeys(found.notes)
     is_open = is_open or bool(found.notes)
     verdict = _verdict(differences, accepted, is_open)
-    return Comparison(verdict, differences, pairs, passes, tuple(notes))
+    return Comparison(verdict, differences, pairs, passes, tuple(notes), frozenset(met))
 
 
 def _verdict(
@@ -149,6 +159,8 @@ class Findings:
     src: Side
     tgt: Side
     solver: SlicingSolver
+    inside: str | None = None
+    max_steps: int = MAX_STEPS
     partings: dict[object, list[Parting]] = field(default_factory=dict)
     crowded: set[object] = field(default_factory=set)
     differences: list[Difference] = field(default_factory=list)
@@ -169,6 +181,7 @@ class Findings:
         ]
         for world, side in zip(worlds, (self.src, self.tgt), strict=True):
             world.low_stack = side.low_stack
+            world.max_steps = self.max_steps
         return Walk(worlds[0], worlds[1], self.solver, (), self._keep)
 
     def _keep(self, parting: Parting) -> None:
@@ -190,21 +203,27 @@ class Findings:
             self.crowded.add(kind)
             del kept[MAX_KEPT:]
 
-    def really_unmatched(self, walk: Walk) -> int:
-        """How many ways of src that some world leads along have no way of tgt beside them.
+    def really_unmatched(self, walk: Walk) -> str | None:
+        """What is to be said of src's ways that some world leads along, and that beside no way of
+        tgt.
 
         Where pairs of states were told once, src may take a way that no world
         leads along; such a way needs no partner.
         """
-        count = 0
-        for joint, src in walk.unmatched:
-            own = src.facts[len(joint.facts) :]
-            for tried, history in enumerate(joint.histories()):
-                facts = (*(f for way in history for f in way.facts), *own)
+        lost: list[Unmatched] = []
+        for way in walk.unmatched:
+            own = (*way.src.facts[len(way.joint.facts) :], *way.facts)
+            for tried, history in enumerate(way.joint.histories()):
+                facts = (*(f for step in history for f in step.facts), *own)
                 if tried >= MAX_HISTORIES or self.solver.possible(facts):
-                    count += 1
+                    lost.append(way)
                     break
-        return count
+        if not lost:
+            return None
+        line = line_of(lost[0].src, self.entry)
+        note = f"{len(lost)} ways of src (line {line}) meet a world that tgt has no way in"
+        where = sorted({term_text(fact) for way in lost for fact in way.undefined})
+        return f"{note}, where {' or '.join(where)}" if where else note
 
     def settle(self, walk: Walk, user: bool) -> None:
         """Makes differences of the partings of one mode: those that really happen."""
@@ -268,7 +287,10 @@ class Findings:
         tgt: Replay,
     ) -> Difference:
         case = self._case(walk, parting, user, scenario, src, tgt)
-        cls, outcome = classify(case), outcome_text(case)
+        if self.inside is not None:
+            cls, outcome = DifferenceClass.OTHER, None
+        else:
+            cls, outcome = classify(case), outcome_text(case)
         return Difference(
             cls,
             "user" if user else "kernel",
@@ -277,7 +299,8 @@ class Findings:
             scenario,
             src.trace,
             tgt.trace,
-            explanation(cls, case, outcome),
+            explanation(cls, case, outcome, self.inside),
+            inside=self.inside,
         )
 
     def _worlds(self, parting: Parting) -> Iterator[tuple[Term, ...]]:
@@ -484,9 +507,8 @@ def line_of(halt: Halt, entry: Function) -> int:
 
 def smallest(differences: list[Difference]) -> tuple[Difference, ...]:
     """One difference per class, mode and outcome, the one with the smallest scenario."""
-    best: dict[tuple[DifferenceClass, str, str | None], Difference] = {}
+    best: dict[object, Difference] = {}
     for d in differences:
-        key = (d.cls, d.mode, d.outcome)
-        if key not in best or d.size < best[key].size:
-            best[key] = d
+        if d.kind not in best or d.size < best[d.kind].size:
+            best[d.kind] = d
     return tuple(sorted(best.values(), key=lambda d: (d.cls, d.mode, d.line)))

@@ -13,8 +13,10 @@ from codegen.targets.compare.observe import Writes
 from codegen.targets.compare.pair import Channel
 
 
-def explanation(cls: DifferenceClass, case: Case, outcome: str | None) -> str:
-    """What differs, in one sentence."""
+def explanation(
+    cls: DifferenceClass, case: Case, outcome: str | None, inside: str | None = None
+) -> str:
+    """What differs, in one sentence; `inside` is the routine that was compared by itself."""
     mode = "user" if case.user else "kernel"
     met = f"{mode} mode, {outcome}" if outcome else f"{mode} mode"
     match cls:
@@ -58,7 +60,8 @@ def explanation(cls: DifferenceClass, case: Case, outcome: str | None) -> str:
         case DifferenceClass.OOPS_REASON:
             return f"{met}: the oops is given another signal number or text."
         case DifferenceClass.OTHER:
-            return f"{met}: {_other(case)}."
+            where = f"inside {inside}(), " if inside else ""
+            return f"{met}: {where}{_other(case)}."
         case _:
             assert_never(cls)
 

@@ -29,12 +29,11 @@ def combined(comparisons: Sequence[Comparison]) -> Comparison:
     if not comparisons:
         note = "the two have no configuration in common"
         return Comparison(Verdict.UNSUPPORTED, (), 0, 0, (note,))
-    best: dict[tuple[DifferenceClass, str, str | None], Difference] = {}
+    best: dict[object, Difference] = {}
     for comparison in comparisons:
         for d in comparison.differences:
-            key = (d.cls, d.mode, d.outcome)
-            if key not in best or d.size < best[key].size:
-                best[key] = d
+            if d.kind not in best or d.size < best[d.kind].size:
+                best[d.kind] = d
     return Comparison(
         min((c.verdict for c in comparisons), key=_WORST.index),
         tuple(sorted(best.values(), key=lambda d: (d.cls, d.mode, d.line))),

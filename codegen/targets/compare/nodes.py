@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from codegen.frontend.nodes import Configuration
 from codegen.ir.program import Program
 from codegen.ir.terms import Term
 from codegen.ir.trace import Event, EventKind
@@ -68,11 +69,13 @@ class Selection:
     `settings` are the macros to fix (`--configuration`), `entry` the number of
     the entry where a handler has more than one. `renamed` are src's names of
     parameters that go by another one here: a scenario speaks src's language.
+    `function` is a routine of the file to start at, where it is not the handler.
     """
 
     settings: tuple[tuple[str, bool], ...] = ()
     entry: int | None = None
     renamed: tuple[tuple[str, str], ...] = ()
+    function: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ class Side:
     `per_vma_lock` is False in a configuration in which no VMA has a lock of
     its own: lock_vma_under_rcu() finds nothing there. `low_stack` is True where
     it is left to the program that no stack grows below FIRST_USER_ADDRESS.
+    `configurations` are the settings that give rise to the program, none where
+    there is only one.
     """
 
     program: Program
@@ -93,6 +98,7 @@ class Side:
     per_vma_lock: bool = True
     selection: Selection = Selection()
     low_stack: bool = False
+    configurations: tuple[Configuration, ...] = ()
 
 
 def size_of(scenario: Mapping[str, int]) -> tuple[int, int]:
@@ -108,6 +114,8 @@ class Difference:
     `line` where the two part, in src. `scenario` gives the names of the world
     their numbers; every name that it does not give is 0. `src` and `tgt` are
     the whole traces, `selections` how `simulate` finds either program again.
+    `inside` is the routine of the file that was compared by itself, for a
+    difference that is seen there.
     """
 
     cls: DifferenceClass
@@ -119,6 +127,12 @@ class Difference:
     tgt: tuple[Event, ...]
     explanation: str
     selections: tuple[Selection, Selection] = (Selection(), Selection())
+    inside: str | None = None
+
+    @property
+    def kind(self) -> tuple[DifferenceClass, str, str | None, str | None]:
+        """Of the differences of one kind one is told: class, mode, outcome, and where it is."""
+        return self.cls, self.mode, self.outcome, self.inside
 
     @property
     def size(self) -> tuple[int, int, int]:
@@ -133,10 +147,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The verdict, with the differences, the path pairs decided and the passes followed."""
+    """The verdict, with the differences, the path pairs decided and the passes followed.
+
+    `met` are the functions of the files that both sides go through or call, each
+    with the mode (True for user mode) in which they do.
+    """
 
     verdict: Verdict
     differences: tuple[Difference, ...]
     pairs: int
     passes: int
     notes: tuple[str, ...] = ()
+    met: frozenset[tuple[bool, str]] = frozenset()

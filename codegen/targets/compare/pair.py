@@ -14,9 +14,10 @@ no new pair of states appears, any further pass repeats one already followed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import reduce
 
 from codegen.ir.solver import ResourceBound
 from codegen.ir.state import State
@@ -109,11 +110,25 @@ class Parting:
     position: int = 0
 
 
+@dataclass(frozen=True)
+class Unmatched:
+    """A way of src from a joint, and the facts of that part of its world in which tgt goes none.
+
+    `undefined` holds there, and C does not say what tgt does then.
+    """
+
+    joint: Joint
+    src: Halt
+    facts: tuple[Term, ...]
+    undefined: tuple[Term, ...]
+
+
 class Walk:
     """The walk over one pair of programs in one mode.
 
-    `judge` is given every parting. After `run()`: `pairs`, `passes`, and
-    `settled`, whether the loop came to rest within the passes followed.
+    `judge` is given every parting. After `run()`: `pairs`, `passes`,
+    `settled`, whether the loop came to rest within the passes followed, and
+    `unmatched`, where src goes and tgt does not.
     """
 
     def __init__(
@@ -130,9 +145,10 @@ class Walk:
         self.likeness = Likeness()
         self.pairs = 0
         self.candidates = 0
+        self.parted = 0
         self.passes = 0
         self.settled = True
-        self.unmatched: list[tuple[Joint, Halt]] = []
+        self.unmatched: list[Unmatched] = []
         self.same_page = False
 
     def start(self) -> Joint:
@@ -161,13 +177,16 @@ class Walk:
     def _pairs(self, joint: Joint) -> Iterator[tuple[Halt, Halt]]:
         faults, passes = self.limits(joint)
         known = len(joint.facts)
+        self.tgt.presumed.clear()
         theirs = Ways(
             Told(halt, halt.facts[known:])
             for halt in self._stretch(self.tgt, joint.tgt, joint.facts, faults, passes)
         )
+        presumed = dict(self.tgt.presumed)
         for src in self._stretch(self.src, joint.src, joint.facts, faults, passes):
             mine = Told(src, src.facts[known:])
-            met = False
+            met: list[tuple[Term, ...]] = []
+            before = self.parted
             for way in theirs.beside(mine):
                 self.candidates += 1
                 if self.candidates > MAX_CANDIDATES:
@@ -175,13 +194,41 @@ class Walk:
                 own = tuple(f for f in way.facts if f not in mine.told)
                 if own and not self.solver.also_possible(own, src.facts):
                     continue
-                met = True
+                met.append(own)
                 self.pairs += 1
                 if self.pairs > MAX_PAIRS:
                     raise ResourceBound(f"more than {MAX_PAIRS} path pairs")
                 yield src, replace(way.halt, facts=(*src.facts, *own))
-            if not met:
-                self.unmatched.append((joint, src))
+            # What is told to be different needs nothing beside it in the rest of its world.
+            if not met or self.parted - before < len(met):
+                self._cover(joint, mine, met, presumed)
+
+    def _cover(
+        self,
+        joint: Joint,
+        mine: Told,
+        met: list[tuple[Term, ...]],
+        presumed: Mapping[Term, Term],
+    ) -> None:
+        """Notes a way of src in whose world tgt does not always go one of those `met` beside it.
+
+        That is so only where C leaves undefined what tgt does: it reads through
+        a pointer that is NULL.
+        """
+        if met and (not all(met) or presumed.keys() <= mine.told):
+            return
+        src = mine.halt
+        outside = tuple(negate(reduce(conjoin, own, TRUE)) for own in met)
+        outside += tuple(self.tgt.granted)
+        if met and not self.solver.also_possible(outside, src.facts):
+            return
+        # Without these tgt would always go somewhere.
+        undefined = tuple(
+            negate(learnt)
+            for fact, learnt in presumed.items()
+            if not self.solver.also_possible((*outside, fact), src.facts)
+        )
+        self.unmatched.append(Unmatched(joint, src, outside, undefined))
 
     def limits(self, joint: Joint) -> tuple[int, int]:
         """(how many faults, how many passes) are followed from a pair of states to the next."""
@@ -284,6 +331,7 @@ class Walk:
             unlike = _returns_differ(src, tgt, holds)
             steps = None if unlike is None else (len(mine.steps), unlike)
         if steps is not None:
+            self.parted += steps[1] is TRUE
             part(Channel.STEPS, steps[1], steps[0])
         if src.end is not tgt.end:
             return

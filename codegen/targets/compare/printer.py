@@ -61,7 +61,7 @@ class Reading:
         }
 
     def _selected(self, d: Difference, selection: Selection) -> list[str]:
-        words = []
+        words = [] if selection.function is None else ["--function", selection.function]
         for name, on in selection.settings:
             words += ["--configuration", f"{name}={'y' if on else 'n'}"]
         if selection.entry is not None:
@@ -155,7 +155,7 @@ def _command(argv: Sequence[str]) -> list[str]:
     """A command line that a shell takes as it stands; `\\` goes on in the next line."""
     words: list[str] = []
     for word in map(shlex.quote, argv):
-        if words and words[-1] in ("--set", "--configuration", "--arch"):
+        if words and words[-1] in ("--set", "--configuration", "--arch", "--function"):
             words[-1] += f" {word}"  # an option stays with its value
         else:
             words.append(word)
@@ -191,7 +191,7 @@ def comparison_json(c: Comparison, reading: Reading) -> dict[str, Any]:
 def difference_json(d: Difference, reading: Reading) -> dict[str, Any]:
     """One entry of `differences`; `replay` are the argument lists of the commands."""
     src, tgt = reading.steps(d)
-    return {
+    document = {
         "class": str(d.cls),
         "mode": d.mode,
         "outcome": d.outcome,
@@ -202,6 +202,9 @@ def difference_json(d: Difference, reading: Reading) -> dict[str, Any]:
         "explanation": d.explanation,
         "replay": reading.replays(d),
     }
+    if d.inside is not None:
+        document["inside"] = d.inside
+    return document
 
 
 def _event_json(step: Step, own: str) -> Mapping[str, Any]:

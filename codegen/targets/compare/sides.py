@@ -6,10 +6,9 @@ before: A | !A      after: A && B | A && !B | !A     ->    three pairs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
-from codegen.frontend.nodes import Configuration
 from codegen.ir.handler import HandlerRole
 from codegen.ir.load import Unit, Variant
 from codegen.ir.solver import PathSolver
@@ -17,6 +16,8 @@ from codegen.tables.mode import find_mode
 from codegen.targets.compare.compare import compare
 from codegen.targets.compare.merge import combined
 from codegen.targets.compare.nodes import Comparison, DifferenceClass, Selection, Side
+from codegen.targets.compare.routines import Insides
+from codegen.targets.compare.settings import agree, settings_of
 from codegen.targets.compare.slices import SlicingSolver
 
 _PER_VMA_LOCK = "CONFIG_PER_VMA_LOCK"
@@ -28,10 +29,12 @@ def compare_units(
     """The handler `function` of `before` against `after`, over every configuration of both."""
     found = []
     solver = SlicingSolver()  # what one configuration asked is not asked again in the next
+    insides = Insides(before, after, solver)
     for src, tgt in sides(before, after, function):
         one = compare(src, tgt, accepted=accepted, solver=solver)
         seen = tuple(d.seen_in(src, tgt) for d in one.differences)
         found.append(replace(one, differences=seen))
+        found += insides.compared(src, tgt, one)
     return combined(found)
 
 
@@ -50,7 +53,7 @@ def sides(before: Unit, after: Unit, function: str) -> Iterator[tuple[Side, Side
             if name is None:
                 continue
             locks = _has_vma_lock(one) and _has_vma_lock(two)
-            settings = _settings((before, one), (after, two))
+            settings = settings_of((one, _with_handler(before)), (two, _with_handler(after)))
             for entry in found.entries:
                 target = entry if entry in two.program.functions else name
                 src = _side(one, entry, function, before.source.path, locks)
@@ -59,40 +62,6 @@ def sides(before: Unit, after: Unit, function: str) -> Iterator[tuple[Side, Side
                     replace(src, selection=_selection(src, src, one, settings)),
                     replace(tgt, selection=_selection(tgt, src, two, settings)),
                 )
-
-
-def agree(a: Configuration, b: Configuration) -> bool:
-    """Whether one kernel can be configured both ways."""
-    return all(b.settings.get(n, v) == v for n, v in a.settings.items())
-
-
-def _settings(*sides: tuple[Unit, Variant]) -> tuple[tuple[str, bool], ...]:
-    """The macros to fix so that each variant is the first of its unit; none where it is anyway."""
-    (_, one), (_, two) = sides
-    pairs = ((a, b) for a in one.configurations for b in two.configurations if agree(a, b))
-    first, second = next(pairs)
-    wanted = {**second.settings, **first.settings}
-    # What is neither on nor off cannot be said on a command line.
-    kept = {n: v for n, v in wanted.items() if v in ("1", None)}
-    for name in sorted(kept, reverse=True):
-        fewer = {n: v for n, v in kept.items() if n != name}
-        if all(_first(unit, fewer) is variant for unit, variant in sides):
-            kept = fewer
-    return tuple((n, v is not None) for n, v in sorted(kept.items()))
-
-
-def _first(unit: Unit, settings: Mapping[str, str | None]) -> Variant | None:
-    """The variant of a unit that is first where some macros are fixed."""
-    fixed = Configuration(settings)
-    return next(
-        (
-            v
-            for v in unit.variants
-            if any(f.role is HandlerRole.HANDLER for f in v.found)
-            and any(agree(fixed, c) for c in v.configurations)
-        ),
-        None,
-    )
 
 
 def _selection(
@@ -106,6 +75,11 @@ def _selection(
         (a.name, b.name) for a, b in zip(theirs, mine, strict=False) if a.name != b.name
     )
     return Selection(settings, position, renamed)
+
+
+def _with_handler(unit: Unit) -> tuple[Variant, ...]:
+    """The variants that `simulate` may choose from."""
+    return tuple(v for v in unit.variants if any(f.role is HandlerRole.HANDLER for f in v.found))
 
 
 def _handler_in(variant: Variant, function: str) -> str | None:
@@ -122,4 +96,11 @@ def _has_vma_lock(variant: Variant) -> bool:
 
 def _side(variant: Variant, entry: str, handler: str, label: str, locks: bool) -> Side:
     mode = find_mode(variant.program, entry, handler, PathSolver())
-    return Side(variant.program, entry, mode, label, per_vma_lock=locks)
+    return Side(
+        variant.program,
+        entry,
+        mode,
+        label,
+        per_vma_lock=locks,
+        configurations=variant.configurations,
+    )

@@ -39,7 +39,9 @@ _OPENING = frozenset(
     )
 )
 
-
+_LOOPS = frozenset(
+    (StatementKind.WHILE, StatementKind.DO, StatementKind.FOR, StatementKind.MACRO_BLOCK)
+)
 _VMA_NAME = re.compile(r"struct\s+vm_area_struct\s*\*\s*(\w+)")
 _OLD_DEFAULT = {"FAULT_FLAG_ALLOW_RETRY", "FAULT_FLAG_KILLABLE"}
 
@@ -92,6 +94,7 @@ def find_region(file: HandlerFile, handler: Body, result: str) -> Region:
     if not any(file.role(w) is Role.FIND_VMA_PREV for w in file.words_of(handler.name)):
         # A stack that grows upward is the more telling reason.
         _refuse_work_after(file, handler, units)
+        _refuse_loops(file, handler)
     fault_labels = _fault_labels(file, handler, units)
     start = _before_jumps_over(units, start, fault_labels)
     kept = _with_dead_code(units, _kept(file, handler, units, start))
@@ -175,6 +178,17 @@ def _refuse_work_after(file: HandlerFile, handler: Body, units: Sequence[Stateme
         if any(isinstance(a, Name) and a.text in vmas for a in call.args):
             raise file.refuse(
                 RefusalCode.SHAPE, "the VMA is still needed when the fault has been handled", s.span
+            )
+
+
+def _refuse_loops(file: HandlerFile, handler: Body) -> None:
+    """The helper has no loop but that of the retries (um goes on until the PTE is there)."""
+    for s in every(handler.statements):
+        if s.kind in _LOOPS and file.has_role(handler.tree, s.span, frozenset({Role.FAULT})):
+            raise file.refuse(
+                RefusalCode.SHAPE,
+                "handle_mm_fault() is repeated by a loop of the architecture's own",
+                s.head or s.span,
             )
 
 

@@ -54,9 +54,6 @@ from codegen.targets.c.values import Bits, Value, Vma, same, spelled
 
 Chain = tuple[tuple[tuple[Statement, ...], int], ...]
 _SILENT = frozenset((Role.ACCOUNTING, Role.IGNORE))
-_LOOPS = frozenset(
-    (StatementKind.WHILE, StatementKind.DO, StatementKind.FOR, StatementKind.MACRO_BLOCK)
-)
 
 
 @dataclass(frozen=True, slots=True)

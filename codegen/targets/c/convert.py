@@ -28,13 +28,13 @@ from codegen.targets.c.blocks import Blank, Block, If, Label, Text, write
 from codegen.targets.c.cleanup import clean, join_declarations
 from codegen.targets.c.decode import Decode, build_decode
 from codegen.targets.c.dispatch import Cases, Huge, Ways, same_residual, write_dispatch
-from codegen.targets.c.evaluate import Scenario, poison_shift
 from codegen.targets.c.fix import fix_missing_cases
 from codegen.targets.c.headers import Headers
 from codegen.targets.c.includes import add_include, drop_includes
 from codegen.targets.c.nodes import HELPER_FUNCTION, HelperResult, MmApi
 from codegen.targets.c.region import Region, ends_flow, find_region
 from codegen.targets.c.runs import the_residual
+from codegen.targets.c.scene import Scenario, poison_shift
 from codegen.targets.c.source import Body, HandlerFile, every
 from codegen.targets.c.steps import (
     Exit,

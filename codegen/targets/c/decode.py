@@ -26,10 +26,11 @@ from codegen.csyntax.nodes import Statement, StatementKind
 from codegen.ir.environment import Outcome
 from codegen.ir.vocabulary import Role
 from codegen.targets.c.blocks import Blank, Block, If, Text
-from codegen.targets.c.evaluate import Scenario, Setup, key_of
 from codegen.targets.c.expr import Assign, Binary, Expr, Member, Name, bare, parse_expression, walk
 from codegen.targets.c.region import Region, says_user
+from codegen.targets.c.route import Decision
 from codegen.targets.c.runs import run_all
+from codegen.targets.c.scene import Scenario, Setup, key_of
 from codegen.targets.c.source import JUMPS, READ_SIDE, HandlerFile, assigned_names, every, words
 from codegen.targets.c.steps import Branch, Line, Step, plain
 from codegen.targets.c.tree import (
@@ -43,7 +44,7 @@ from codegen.targets.c.tree import (
     write_tree,
 )
 from codegen.targets.c.values import Value, spelled
-from codegen.targets.c.walk import Decision, Walk, Walker
+from codegen.targets.c.walk import Walk, Walker
 
 _LOCAL_NAMES = ("mask", "vm_flags", "access", "access_mask")
 

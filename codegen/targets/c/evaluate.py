@@ -12,16 +12,12 @@ the way to the outcome, decided both ways one after the other.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-from codegen.base.diagnostics import RefusalCode, RefusedError
+from codegen.base.diagnostics import RefusalCode
 from codegen.base.spans import SourceText, Span
-from codegen.csyntax.nodes import Statement
 from codegen.csyntax.parse import parse
 from codegen.ir.environment import Outcome
 from codegen.ir.vocabulary import Role
+from codegen.targets.c.conditions import Conditions
 from codegen.targets.c.expr import (
     Assign,
     Binary,
@@ -42,9 +38,9 @@ from codegen.targets.c.expr import (
     parse_expression,
     walk,
 )
-from codegen.targets.c.nodes import HelperResult
-from codegen.targets.c.source import Body, HandlerFile, mentioned, words
-from codegen.targets.c.steps import Hole, Pieces, plain
+from codegen.targets.c.scene import Cut, ReachedFault, key_of, poison_shift
+from codegen.targets.c.source import mentioned, words
+from codegen.targets.c.steps import Pieces, plain
 from codegen.targets.c.values import (
     SOME,
     Bits,
@@ -54,7 +50,6 @@ from codegen.targets.c.values import (
     Vma,
     combine,
     same,
-    spelled,
     truth,
 )
 
@@ -68,206 +63,10 @@ _FAULT_BITS = {
     Outcome.COMPLETED: "VM_FAULT_COMPLETED",
 }
 _COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
-_NEGATED = {"!=": "=="}
-MAX_DEPTH = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """What is fixed. `outcome` None: the access is allowed, and the walk ends at the fault.
-
-    With STACK_GROWTH_FAILURE the VMA lies above the address, and the walk ends
-    where the stack is grown.
-    """
-
-    outcome: Outcome | None
-    mode: bool | None
-
-
-@dataclass
-class Frame:
-    """A function that is being followed. `alias` is what its names mean to the handler."""
-
-    body: Body
-    serial: int
-    env: dict[str, Value | None] = field(default_factory=dict)
-    alias: dict[str, Pieces] = field(default_factory=dict)
-    locals: set[str] = field(default_factory=set)
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What holds for every walk through a handler.
-
-    `dance` is where the locking of the mm begins in the handler's text, `result`
-    the variable that takes what the helper returns.
-    """
-
-    modes: Mapping[str, bool]
-    kept_labels: frozenset[str]
-    fault_labels: frozenset[str]
-    vanishing: frozenset[str]
-    start: Mapping[str, Value | None]
-    live: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    flags: str = ""
-    hoisted: frozenset[Span] = frozenset()
-    dance: int | None = None
-    result: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Atom:
-    """A condition that is not known: its text, and under which key it is remembered."""
-
-    pieces: Pieces
-    key: str
-    positive: bool
-    parts: tuple[tuple[str, bool], ...] = ()
-    conjunction: bool | None = None
-
-
-class ReachedFault(Exception):
-    """The walk has come to handle_mm_fault() with everything allowed, or to expand_stack()."""
-
-
-class Denied(Exception):
-    """The walk leaves for good without a fault, and without a check."""
-
-
-class Cut(Exception):
-    """This path does not meet the scenario's outcome."""
-
-
-def key_of(text: str) -> str:
-    """An expression's text for comparing: no outer parentheses, blanks only between words."""
-    text = re.sub(r"\s+", " ", text.strip())
-    text = re.sub(r"(?<![\w])\s+|\s+(?![\w])", "", text)
-    while text.startswith("(") and text.endswith(")") and one_pair(text):
-        text = text[1:-1]
-    return text
-
-
-def one_pair(text: str) -> bool:
-    """Whether the first parenthesis is closed by the last one."""
-    depth = 0
-    for i, c in enumerate(text):
-        depth += (c == "(") - (c == ")")
-        if depth == 0 and i < len(text) - 1:
-            return False
-    return True
-
-
-def poison_shift(result: str) -> str:
-    """How log2 of the lost memory's size is told by the helper's result."""
-    return f"{result} - {HelperResult.POISON}"
-
-
-class Evaluator:
-    """Values and conditions in a frame; `Walker` adds the statements."""
-
-    def __init__(self, file: HandlerFile, scenario: Scenario, setup: Setup) -> None:
-        self.file, self.scenario, self.setup = file, scenario, setup
-        self.constants = file.program.constants
-        self.facts: dict[str, bool] = {}
-        self.memo: dict[tuple[int, Span], Value | None] = {}
-        self.frames: list[Frame] = []
-        self.after = False  # the outcome has happened
-        self.checks: list[tuple[str, int | None]] = []
-        self.mode_seen = 0
-        self.address: str | None = None
-        self.page_address: str | None = None
-        self.fault_args: tuple[str, ...] = ()
-        self.choices: list[tuple[int, int]] = []
-        self.position = 0
-        self.printing = False  # a message may tell the helper's result in place of the mm's
-        self.growing = False  # the VMA lies above the address, a stack may have to grow
-
-    @property
-    def frame(self) -> Frame:
-        """The function that is being followed."""
-        return self.frames[-1]
-
-    @property
-    def decoding(self) -> bool:
-        """Whether the walk is there to learn the decode."""
-        return self.scenario.outcome is None
-
-    def refuse(self, code: RefusalCode, reason: str, span: Span) -> RefusedError:
-        """A refusal at a place of the current frame (the handler's own call if it is a model)."""
-        for frame in reversed(self.frames):
-            if frame.body.tree is self.file.tree:
-                where = span if frame is self.frame else frame.body.text.name_span
-                return self.file.refuse(code, reason, where)
-        return self.file.refuse(code, reason, self.frames[0].body.text.name_span)
-
-    # -- choices -----------------------------------------------------------------
-
-    def choose(self, arity: int) -> int:
-        """The next open decision: each is taken every way, one run after the other."""
-        if self.position == len(self.choices):
-            self.choices.append((0, arity))
-        index, _ = self.choices[self.position]
-        self.position += 1
-        return index
-
-    # -- text --------------------------------------------------------------------
-
-    def key(self, node: Expr) -> str:
-        """What a condition is remembered by, in the handler's own names."""
-        return key_of(plain(self.pieces(bare(node), strict=False)))
-
-    def pieces(self, node: Expr, *, strict: bool = True) -> Pieces:
-        """The text of an expression with everything that will vanish filled in."""
-        found: list[tuple[Span, Pieces]] = []
-        self._substitute(node, found, strict)
-        return self.splice(node.span, found)
-
-    def splice(self, span: Span, found: list[tuple[Span, Pieces]]) -> Pieces:
-        """The source text of `span` with parts of it replaced."""
-        text = self.frame.body.tree.source.text
-        out: list[str | Hole] = []
-        pos = span.start
-        for place, pieces in sorted(found, key=lambda f: f[0]):
-            out.append(text[pos : place.start])
-            out.extend(pieces)
-            pos = place.end
-        out.append(text[pos : span.end])
-        return tuple(p for p in out if p != "")
-
-    def vanishes(self, name: str) -> bool:
-        """Whether a variable's value here comes from code that the conversion takes away."""
-        if self.frame.serial == 0:
-            return name in self.setup.vanishing
-        return name in self.frame.env or name in self.frame.locals
-
-    def _substitute(self, node: Expr, found: list[tuple[Span, Pieces]], strict: bool) -> None:
-        gone = {n for n in mentioned(node) if self.vanishes(n)}
-        if gone and not isinstance(node, Paren | Cast):
-            value = self.value(node) if not isinstance(node, Assign | Opaque) else None
-            text = spelled(value) if value is not None else None
-            alias = self.frame.alias.get(node.text) if isinstance(node, Name) else None
-            if isinstance(node, Name) and alias is not None and (text is None or len(alias) == 1):
-                found.append((node.span, alias))
-                return
-            if text is not None:
-                found.append((node.span, (Hole(text),)))
-                return
-            if isinstance(node, Name):
-                if self.printing and isinstance(value, Bits) and value.inside:
-                    found.append((node.span, (Hole(self.setup.result),)))
-                    return
-                if strict and (value is not None or self.frame.serial):
-                    raise self.refuse(
-                        RefusalCode.SHAPE,
-                        f"`{node.text}` is used after the fault has been dealt with, "
-                        "and nothing outside the helper knows it",
-                        node.span,
-                    )
-                return
-        for child in children(node):
-            self._substitute(child, found, strict)
-
-    # -- values ------------------------------------------------------------------
+class Evaluator(Conditions):
+    """Values in a frame; `Walker` adds the statements."""
 
     def value(self, node: Expr) -> Value | None:
         """What is known of an expression; calls that it makes are made once a statement."""
@@ -594,114 +393,6 @@ class Evaluator:
     def follow(self, node: Call) -> Value | None:
         """Walks through a function of the file; `Walker` does."""
         raise NotImplementedError
-
-    # -- conditions --------------------------------------------------------------
-
-    def known(self, node: Expr) -> bool | None:
-        """Whether a condition holds, if that is known; nothing is decided."""
-        found = self.simplify(node, decide=False)
-        return found if isinstance(found, bool) else None
-
-    def simplify(self, node: Expr, *, decide: bool) -> bool | Atom:
-        """A condition, or what is left of it. `decide`: an open part that stands beside a
-        check of the VMA is decided first, for the check only counts where it is made.
-        """
-        inner = bare(node)
-        if (mode := self.mode_of(inner)) is not None:
-            return mode
-        match inner:
-            case Unary(op="!", operand=operand):
-                found = self.simplify(operand, decide=decide)
-                if isinstance(found, bool):
-                    return not found
-                text = self.pieces(inner, strict=False)
-                if found.conjunction is None:
-                    return Atom(text, found.key, not found.positive)
-                return Atom(text, f"!({found.key})", True)
-            case Binary(op="&&" | "||"):
-                return self._simplify_pair(node, inner, decide)
-        known = truth(self.value(inner))
-        if known is not None:
-            return known
-        atom = self._atom(node, inner)
-        if (fact := self.facts.get(atom.key)) is not None:
-            return fact == atom.positive
-        return atom
-
-    def _simplify_pair(self, node: Expr, inner: Binary, decide: bool) -> bool | Atom:
-        absorbing = inner.op == "||"
-        first, second = inner.left, inner.right
-        checks = [self._has_check(first), self._has_check(second)]
-        if decide and checks == [True, False]:
-            first, second = second, first
-        left = self.simplify(first, decide=decide)
-        if left is absorbing:
-            return absorbing
-        if isinstance(left, Atom) and decide and any(checks):
-            if self.decide(left) is absorbing:
-                return absorbing
-            left = not absorbing
-        right = self.simplify(second, decide=decide)
-        if right is absorbing:
-            return absorbing
-        if isinstance(left, bool):
-            return right
-        if isinstance(right, bool):
-            return left
-        pieces = self.pieces(node, strict=False)
-        key = key_of(plain(self.pieces(inner, strict=False)))
-        if (fact := self.facts.get(key)) is not None:
-            return fact
-        parts = tuple(
-            part
-            for atom in (left, right)
-            for part in (
-                atom.parts if atom.conjunction is (not absorbing) else ((atom.key, atom.positive),)
-            )
-        )
-        return Atom(pieces, key, True, parts, not absorbing)
-
-    def _has_check(self, node: Expr) -> bool:
-        for part in walk(node):
-            if isinstance(part, Member) and part.name == "vm_flags":
-                return True
-            if (
-                isinstance(part, Call)
-                and self.file.is_local(part.name)
-                and self.file.checks(part.name)
-            ):
-                return True
-        return False
-
-    def _atom(self, node: Expr, inner: Expr) -> Atom:
-        pieces = self.pieces(node, strict=self.after)
-        if isinstance(inner, Binary) and inner.op in _NEGATED:
-            key = f"{self.key(inner.left)}=={self.key(inner.right)}"
-            return Atom(pieces, key, False)
-        return Atom(pieces, self.key(inner), True)
-
-    def decide(self, atom: Atom) -> bool:
-        """Takes an open condition one way; `Walker` remembers that it did."""
-        taken = self.choose(2) == 0
-        self.assume(atom, taken)
-        return taken
-
-    def assume(self, atom: Atom, taken: bool) -> None:
-        """Remembers which way a condition was taken, and what follows from it."""
-        self.facts[atom.key] = taken == atom.positive
-        if atom.conjunction is taken:
-            for key, positive in atom.parts:
-                self.facts[key] = taken == positive
-
-    def forget(self, name: str) -> None:
-        """A variable is written: what was known of conditions on it holds no more."""
-        for key in [k for k in self.facts if name in words(k)]:
-            del self.facts[key]
-
-    def is_fault_statement(self, statement: Statement) -> bool:
-        """Whether a statement calls handle_mm_fault(), itself or through the file's own."""
-        tree = self.frame.body.tree
-        return self.file.has_role(tree, statement.span, frozenset({Role.FAULT}))
 
 
 def _mirrored(op: str) -> str:

@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 
 from codegen.targets.c.dispatch import Cases, Huge
-from codegen.targets.c.evaluate import poison_shift
 from codegen.targets.c.nodes import HelperResult
+from codegen.targets.c.scene import poison_shift
 from codegen.targets.c.steps import Hole, Leaving, Line, Residual, Step, plain, tidy
 
 R = HelperResult

@@ -18,8 +18,9 @@ from codegen.csyntax.identifiers import words_in
 from codegen.csyntax.nodes import Statement, StatementKind
 from codegen.ir.environment import Outcome
 from codegen.ir.vocabulary import Role
-from codegen.targets.c.evaluate import Scenario, Setup, key_of
 from codegen.targets.c.expr import Assign, Binary, Call, Expr, Name, Ternary, Unary, bare, walk
+from codegen.targets.c.route import arms_of
+from codegen.targets.c.scene import Scenario, Setup, key_of
 from codegen.targets.c.source import (
     READ_SIDE,
     Body,
@@ -29,7 +30,7 @@ from codegen.targets.c.source import (
     words,
 )
 from codegen.targets.c.values import Value
-from codegen.targets.c.walk import Walker, arms_of
+from codegen.targets.c.walk import Walker
 
 _OPENING = frozenset(
     (

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from codegen.base.diagnostics import RefusalCode
-from codegen.targets.c.evaluate import Scenario, Setup
+from codegen.targets.c.route import Chain
+from codegen.targets.c.scene import Scenario, Setup
 from codegen.targets.c.source import Body, HandlerFile
 from codegen.targets.c.steps import Residual, without_comments
-from codegen.targets.c.walk import Chain, Walk, Walker
+from codegen.targets.c.walk import Walk, Walker
 
 MAX_RUNS = 256
 

@@ -14,9 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from codegen.targets.c.blocks import Block, If, Switch, Text
+from codegen.targets.c.route import Decision
 from codegen.targets.c.source import words
 from codegen.targets.c.steps import Line, Step, plain
-from codegen.targets.c.walk import Decision, Walk
+from codegen.targets.c.walk import Walk
 
 UNCHECKED = "~0UL"
 NEVER = "0"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The simulators against the host's compiler: two readings of the same C that must agree."""
 
+import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -158,6 +159,15 @@ def test_runs_do_not_depend_on_what_ran_before(arc: Bench) -> None:
     together = arc.run_many(1, 50)
     assert [arc.run_many(seed, 1)[0] for seed in range(1, 51)] == together
     assert len(set(together)) > 10
+
+
+def test_a_late_alarm_does_no_harm(arc: Bench) -> None:
+    """The timer of one batch may run out while nobody asks for another."""
+    texts = arc.run_many(1, 20)
+    process = arc._process
+    assert process is not None
+    process.send_signal(signal.SIGVTALRM)
+    assert arc.run_many(1, 20) == texts
 
 
 def test_impossible_and_lost(arc: Bench) -> None:

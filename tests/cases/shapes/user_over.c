@@ -4,68 +4,68 @@
 #include <linux/extable.h>
 #include <linux/perf_event.h>
 
-void toy_fault(struct pt_regs *regs, unsigned long address, unsigned long write)
+void toy_fault(struct pt_regs *regs, unsigned long where, unsigned long write)
 {
-	unsigned int flags = FAULT_FLAG_DEFAULT;
+	unsigned int how = FAULT_FLAG_DEFAULT;
 	struct mm_struct *mm = current->mm;
-	struct vm_area_struct *vma;
-	int code = SEGV_MAPERR;
-	vm_fault_t fault;
+	struct vm_area_struct *area;
+	int why = SEGV_MAPERR;
+	vm_fault_t got;
 
 	if (faulthandler_disabled() || !mm)
-		goto no_context;
+		goto beyond_help;
 
 	if (!user_mode(regs))
-		goto retry;
-	flags |= FAULT_FLAG_USER;
-retry:
-	vma = lock_mm_and_find_vma(mm, address, regs);
-	if (unlikely(!vma))
-		goto bad_area;
+		goto once_more;
+	how |= FAULT_FLAG_USER;
+once_more:
+	area = lock_mm_and_find_vma(mm, where, regs);
+	if (unlikely(!area))
+		goto nothing_there;
 
-	code = SEGV_ACCERR;
-	if (!(vma->vm_flags & (write ? VM_WRITE : VM_READ)))
-		goto bad_unlock;
+	why = SEGV_ACCERR;
+	if (!(area->vm_flags & (write ? VM_WRITE : VM_READ)))
+		goto not_allowed;
 
-	fault = handle_mm_fault(vma, address, flags, regs);
+	got = handle_mm_fault(area, where, how, regs);
 
-	if (fault_signal_pending(fault, regs)) {
+	if (fault_signal_pending(got, regs)) {
 		if (!user_mode(regs))
-			goto no_context;
+			goto beyond_help;
 		return;
 	}
 
-	if (fault & VM_FAULT_COMPLETED)
+	if (got & VM_FAULT_COMPLETED)
 		return;
 
-	if (fault & VM_FAULT_RETRY) {
-		flags |= FAULT_FLAG_TRIED;
-		goto retry;
+	if (got & VM_FAULT_RETRY) {
+		how |= FAULT_FLAG_TRIED;
+		goto once_more;
 	}
 	mmap_read_unlock(mm);
-	if (likely(!(fault & VM_FAULT_ERROR)))
+	if (likely(!(got & VM_FAULT_ERROR)))
 		return;
 
 	if (!user_mode(regs))
-		goto no_context;
-	if (fault & VM_FAULT_OOM)
+		goto beyond_help;
+	if (got & VM_FAULT_OOM)
 		pagefault_out_of_memory();
-	else if (fault & VM_FAULT_SIGBUS)
-		force_sig_fault(SIGBUS, BUS_ADRERR, (void __user *)address);
-	else if (fault & VM_FAULT_SIGSEGV)
-		force_sig_fault(SIGSEGV, SEGV_MAPERR, (void __user *)address);
+	else if (got & VM_FAULT_SIGBUS)
+		force_sig_fault(SIGBUS, BUS_ADRERR, (void __user *)where);
+	else if (got & VM_FAULT_SIGSEGV)
+		force_sig_fault(SIGSEGV, SEGV_MAPERR, (void __user *)where);
 	else
 		BUG();
 	return;
 
-bad_unlock:
+not_allowed:
 	mmap_read_unlock(mm);
-bad_area:
+nothing_there:
 	if (user_mode(regs)) {
-		force_sig_fault(SIGSEGV, code, (void __user *)address);
+		force_sig_fault(SIGSEGV, why, (void __user *)where);
 		return;
 	}
-no_context:
+beyond_help:
 	if (fixup_exception(regs))
 		return;
 	die("Oops", regs, 0);

@@ -59,10 +59,14 @@ def list_handlers(
                 reached_through=_reached_through(unit, function, included),
             )
         )
-    if any(h.role is HandlerRole.HANDLER for h in out):
+    converted = _already_converted(unit, arch)
+    handler = next((h for h in out if h.role is HandlerRole.HANDLER), None)
+    if converted is not None and not _is_part_of(unit, handler, converted):
+        # What loops beside a converted handler was left to (sparc32's forced user faults).
+        beside = [replace(h, role=HandlerRole.SECOND) if h is handler else h for h in out]
+        return (converted, *beside)
+    if handler is not None:
         return tuple(out)
-    if (converted := _already_converted(unit, arch)) is not None:
-        return (converted, *out)
     if not unit.refusals:
         return tuple(out)
     if out:
@@ -102,6 +106,16 @@ def _already_converted(unit: Unit, arch: str | None) -> HandlerTables | None:
                 refusals=(refusal,),
             )
     return None
+
+
+def _is_part_of(unit: Unit, handler: HandlerTables | None, converted: HandlerTables) -> bool:
+    """Whether a loop around handle_mm_fault() belongs to the function that calls the helper."""
+    if handler is None:
+        return False
+    calling = next(f for f in unit.tree.functions if f.name == converted.function)
+    return handler.function == calling.name or bool(
+        uses_of(unit.tree, handler.function, calling.body)
+    )
 
 
 def _unread(unit: Unit, arch: str | None) -> HandlerTables:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from codegen.base.diagnostics import RefusalCode
 from codegen.corpus.nodes import CFile
 from codegen.ir.environment import Outcome
 from codegen.tables.nodes import AccessKind, DecodeRow, HandlerTables, ResultKind, SignalRow
@@ -25,6 +26,9 @@ def both(request: Request, file: CFile) -> list[tuple[HandlerTables, HandlerTabl
             after = replace(file, source=conversion.source)
             (one,) = (t for t in tabled(request, file) if t.function == listed.function)
             (two,) = (t for t in tabled(request, after) if t.role == "handler")
+            (again,) = (h for h, _, _ in convert_file(request, after) if h.role == "handler")
+            assert again.function == listed.function
+            assert [r.code for r in again.refusals] == [RefusalCode.CONVERTED]
             out.append((one, two))
     return out
 

@@ -176,7 +176,7 @@ class PathSolver:
         self._solver = z3.SolverFor("QF_UFBV")
         self._solver.set("timeout", timeout_ms)
         self._stack: list[Term] = []
-        self._feasible: dict[frozenset[Term], bool] = {}
+        self._witnesses: dict[frozenset[Term], Example | None] = {}
         self._examples: list[Example] = []
         self.questions = 0
 
@@ -184,21 +184,23 @@ class PathSolver:
 
     def possible(self, facts: Iterable[Term]) -> bool:
         """Whether all facts can hold at once."""
-        wanted = list(facts)
+        return self._witness(list(facts)) is not None
+
+    def _witness(self, wanted: list[Term]) -> Example | None:
+        """An assignment under which all facts hold, the same one whenever they are asked for."""
         key = frozenset(wanted)
-        if key in self._feasible:
-            return self._feasible[key]
-        answer = any(all(e.value(f) for f in wanted) for e in self._examples)
-        if not answer:
-            example = _repaired(wanted, self._examples)
-            if example is None and self._check(wanted):
-                example = self._example(wanted)
-            answer = example is not None
-            if example is not None:
-                self._examples.insert(0, example)
+        if key in self._witnesses:
+            return self._witnesses[key]
+        found = next((e for e in self._examples if all(e.value(f) for f in wanted)), None)
+        if found is None:
+            found = _repaired(wanted, self._examples)
+            if found is None and self._check(wanted):
+                found = self._example(wanted)
+            if found is not None:
+                self._examples.insert(0, found)
                 del self._examples[MAX_EXAMPLES:]
-        self._feasible[key] = answer
-        return answer
+        self._witnesses[key] = found
+        return found
 
     def _example(self, facts: list[Term]) -> Example:
         """z3's model of the facts that were just found possible."""

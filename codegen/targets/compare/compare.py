@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from itertools import chain, islice
 from typing import NamedTuple
 
@@ -50,6 +50,7 @@ from codegen.targets.compare.scenario import (
     with_entry,
 )
 from codegen.targets.compare.slices import SlicingSolver
+from codegen.targets.compare.stretches import Stretches
 from codegen.targets.compare.world import MAX_PASS, Halt, World
 
 MAX_HISTORIES = 400
@@ -70,13 +71,14 @@ def compare(
     *,
     accepted: frozenset[DifferenceClass],
     solver: SlicingSolver | None = None,
+    stretches: Stretches | None = None,
     modes: tuple[bool, ...] = (True, False),
     inside: str | None = None,
     max_steps: int = MAX_STEPS,
 ) -> Comparison:
     """Both sides over all feasible path pairs, in user and in kernel mode.
 
-    `solver` may have answered for other configurations of the same handler.
+    `solver` and `stretches` may have served other configurations of the same handler.
     `inside` says that the two are no handlers but a routine of theirs: whatever
     it does otherwise is `other`. `modes` are those to look at, True for user
     mode; no path is followed for more than `max_steps` from gate to gate.
@@ -88,7 +90,13 @@ def compare(
         if side.entry not in side.program.functions:
             note = f"{side.label}: {side.entry}() could not be read"
             return Comparison(Verdict.UNSUPPORTED, (), 0, 0, (note,))
-    found = Findings(*in_one_world(src, tgt), solver or SlicingSolver(), inside, max_steps)
+    found = Findings(
+        *in_one_world(src, tgt),
+        solver or SlicingSolver(),
+        stretches or Stretches(),
+        inside,
+        max_steps,
+    )
     pairs = passes = 0
     notes: dict[str, None] = {}
     met: set[tuple[bool, str]] = set()
@@ -159,6 +167,7 @@ class Findings:
     src: Side
     tgt: Side
     solver: SlicingSolver
+    stretches: Stretches
     inside: str | None = None
     max_steps: int = MAX_STEPS
     partings: dict[object, list[Parting]] = field(default_factory=dict)
@@ -182,6 +191,7 @@ class Findings:
         for world, side in zip(worlds, (self.src, self.tgt), strict=True):
             world.low_stack = side.low_stack
             world.max_steps = self.max_steps
+            world.ways = partial(self.stretches.ways, world)
         return Walk(worlds[0], worlds[1], self.solver, (), self._keep)
 
     def _keep(self, parting: Parting) -> None:

@@ -8,13 +8,14 @@ Comparison(EXPLAINED, (Difference(STALE_OUTCOME, "user", "no_vma", 98, {...}, ..
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from codegen.frontend.nodes import Configuration
 from codegen.ir.program import Program
 from codegen.ir.terms import Term
 from codegen.ir.trace import Event, EventKind
+from codegen.targets.compare.runs import Runs
 
 
 class DifferenceClass(StrEnum):
@@ -89,6 +90,7 @@ class Side:
     it is left to the program that no stack grows below FIRST_USER_ADDRESS.
     `configurations` are the settings that give rise to the program, none where
     there is only one.
+    `runs` remembers what the program did in the worlds that it was run in.
     """
 
     program: Program
@@ -99,6 +101,7 @@ class Side:
     selection: Selection = Selection()
     low_stack: bool = False
     configurations: tuple[Configuration, ...] = ()
+    runs: Runs = field(default_factory=Runs, compare=False, repr=False)
 
 
 def size_of(scenario: Mapping[str, int]) -> tuple[int, int]:

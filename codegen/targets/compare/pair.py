@@ -14,7 +14,7 @@ no new pair of states appears, any further pass repeats one already followed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import reduce
@@ -239,9 +239,9 @@ class Walk:
 
     def _stretch(
         self, world: World, state: State, facts: tuple[Term, ...], faults: int, passes: int
-    ) -> list[Halt]:
+    ) -> Sequence[Halt]:
         world.until(faults, passes)
-        return list(world.stretch(state, facts))
+        return world.ways(state, facts)
 
     # -- gates -----------------------------------------------------------------------
 

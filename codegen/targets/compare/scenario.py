@@ -9,17 +9,18 @@ The names and numbers are those of `ir/concrete.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from codegen.ir.concrete import Evaluator
 from codegen.ir.environment import Plan
-from codegen.ir.solver import PathSolver, ResourceBound
+from codegen.ir.solver import ResourceBound
 from codegen.ir.terms import Term
 from codegen.ir.trace import End, Event, EventKind
 from codegen.targets.compare.nodes import Side
 from codegen.targets.compare.observe import Observed, Step, Writes, differing, observe
 from codegen.targets.compare.pair import Joint
+from codegen.targets.compare.runs import Decided, Ended
 from codegen.targets.compare.world import Halt, World
 
 MAX_REPLAYED_PASSES = 12
@@ -28,27 +29,6 @@ _ORDINAL = re.compile(r"^([\w ]+?)#(\d+)")
 _CALL = re.compile(r"^(\w+)@(\d+)(?=\()")
 _TABLES = ("search_exception_tables", "search_exception_table")
 _OF_FAULTS = frozenset({"handle_mm_fault", "signal_pending", "fatal_signal_pending"})
-
-
-class Decided(PathSolver):
-    """Answers every question from one scenario; no z3 behind it."""
-
-    def __init__(self, evaluator: Evaluator) -> None:
-        self.evaluator = evaluator
-        self.questions = 0
-
-    @classmethod
-    def of(cls, scenario: Mapping[str, int]) -> Decided:
-        """The answers of a scenario."""
-        return cls(Evaluator(scenario))
-
-    def possible(self, facts: Iterable[Term]) -> bool:
-        """Whether all of them hold."""
-        return all(self.evaluator.number(f) for f in facts)
-
-    def decide(self, condition: Term, facts: tuple[Term, ...]) -> bool | None:  # noqa: ARG002
-        """Whether the condition holds."""
-        return bool(self.evaluator.number(condition))
 
 
 @dataclass(frozen=True)
@@ -114,35 +94,38 @@ def replay(
     """The one path that a scenario leads along; None if it leads nowhere.
 
     A scenario leads nowhere if it contradicts itself (a VMA that ends below
-    where it begins), or never comes to an end.
+    where it begins), or never comes to an end. Worlds that give the same
+    answers lead along the same path, which is run once (`side.runs`).
     """
-    plan = Plan(contended=True, extra_bits=True, passes=MAX_REPLAYED_PASSES)
-    world = World(
-        side.program,
-        side.entry,
-        plan,
-        Decided.of(scenario),
-        side.mode,
-        params,
-        fast and side.per_vma_lock,
-    )
-    world.low_stack = side.low_stack
-    world.until(MAX_REPLAYED_PASSES, MAX_REPLAYED_PASSES)
-    try:
-        paths = list(world.stretch(world.start(), ()))
-    except ResourceBound:
-        return None
-    if len(paths) != 1 or paths[0].end in (End.STOP, End.RETRY):
-        return None
-    return replay_of(world, paths[0])
+    fast = fast and side.per_vma_lock
+    evaluator = Evaluator(scenario)
+
+    def run(solver: Decided) -> Ended | None:
+        plan = Plan(contended=True, extra_bits=True, passes=MAX_REPLAYED_PASSES)
+        world = World(side.program, side.entry, plan, solver, side.mode, params, fast)
+        world.low_stack = side.low_stack
+        world.until(MAX_REPLAYED_PASSES, MAX_REPLAYED_PASSES)
+        try:
+            paths = list(world.stretch(world.start(), ()))
+        except ResourceBound:
+            return None
+        if len(paths) != 1 or paths[0].end in (End.STOP, End.RETRY):
+            return None
+        return Ended(paths[0], world.began or 0)
+
+    ended = side.runs.run((side.entry, side.mode, side.low_stack, params, fast), evaluator, run)
+    return None if ended is None else _seen(ended, evaluator)
 
 
 def replay_of(world: World, path: Halt) -> Replay:
     """The one path that a world with a Decided solver has led along, as it is compared."""
     assert isinstance(world.solver, Decided)
-    began = 0 if world.began is None else world.began
-    run = Replay(path, Observed((), ()), world.solver.evaluator.number, began)
-    return replace(run, seen=observe(path.trace, run.holds))
+    return _seen(Ended(path, world.began or 0), world.solver.evaluator)
+
+
+def _seen(ended: Ended, evaluator: Evaluator) -> Replay:
+    run = Replay(ended.halt, Observed((), ()), evaluator.number, ended.began)
+    return replace(run, seen=observe(ended.halt.trace, run.holds))
 
 
 def with_entry(scenario: Mapping[str, int]) -> dict[str, int]:

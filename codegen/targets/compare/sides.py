@@ -19,6 +19,7 @@ from codegen.targets.compare.nodes import Comparison, DifferenceClass, Selection
 from codegen.targets.compare.routines import Insides
 from codegen.targets.compare.settings import agree, settings_of
 from codegen.targets.compare.slices import SlicingSolver
+from codegen.targets.compare.stretches import Stretches
 
 _PER_VMA_LOCK = "CONFIG_PER_VMA_LOCK"
 
@@ -28,10 +29,11 @@ def compare_units(
 ) -> Comparison:
     """The handler `function` of `before` against `after`, over every configuration of both."""
     found = []
-    solver = SlicingSolver()  # what one configuration asked is not asked again in the next
+    # What one configuration asked and went through is not asked and gone through again.
+    solver, stretches = SlicingSolver(), Stretches()
     insides = Insides(before, after, solver)
     for src, tgt in sides(before, after, function):
-        one = compare(src, tgt, accepted=accepted, solver=solver)
+        one = compare(src, tgt, accepted=accepted, solver=solver, stretches=stretches)
         seen = tuple(d.seen_in(src, tgt) for d in one.differences)
         found.append(replace(one, differences=seen))
         found += insides.compared(src, tgt, one)
@@ -40,6 +42,7 @@ def compare_units(
 
 def sides(before: Unit, after: Unit, function: str) -> Iterator[tuple[Side, Side]]:
     """The pairs to compare; `after` has the handler under the same name, or one of its own."""
+    known = _Sides()
     for one in before.variants:
         found = next(
             (f for f in one.found if f.function == function and f.role is HandlerRole.HANDLER), None
@@ -56,8 +59,8 @@ def sides(before: Unit, after: Unit, function: str) -> Iterator[tuple[Side, Side
             settings = settings_of((one, _with_handler(before)), (two, _with_handler(after)))
             for entry in found.entries:
                 target = entry if entry in two.program.functions else name
-                src = _side(one, entry, function, before.source.path, locks)
-                tgt = _side(two, target, name, after.source.path, locks)
+                src = known.side(one, entry, function, before.source.path, locks)
+                tgt = known.side(two, target, name, after.source.path, locks)
                 yield (
                     replace(src, selection=_selection(src, src, one, settings)),
                     replace(tgt, selection=_selection(tgt, src, two, settings)),
@@ -94,13 +97,20 @@ def _has_vma_lock(variant: Variant) -> bool:
     return any(c.settings.get(_PER_VMA_LOCK, "1") is not None for c in variant.configurations)
 
 
-def _side(variant: Variant, entry: str, handler: str, label: str, locks: bool) -> Side:
-    mode = find_mode(variant.program, entry, handler, PathSolver())
-    return Side(
-        variant.program,
-        entry,
-        mode,
-        label,
-        per_vma_lock=locks,
-        configurations=variant.configurations,
-    )
+class _Sides:
+    """Sides of several pairs; what is known of a program is found out once."""
+
+    def __init__(self) -> None:
+        self._solver = PathSolver()
+        self._known: dict[tuple[int, str, str], Side] = {}
+
+    def side(self, variant: Variant, entry: str, handler: str, label: str, locks: bool) -> Side:
+        """One side of a pair; a program that stood in another pair has the same `runs`."""
+        key = (id(variant), entry, handler)
+        side = self._known.get(key)
+        if side is None:
+            mode = find_mode(variant.program, entry, handler, self._solver)
+            side = self._known[key] = Side(
+                variant.program, entry, mode, label, configurations=variant.configurations
+            )
+        return replace(side, label=label, per_vma_lock=locks)

@@ -22,7 +22,6 @@ class SlicingSolver(PathSolver):
         super().__init__(timeout_ms)
         self._marks: dict[Term, tuple[Any, Any]] = {}
         self._cores: dict[Term, list[frozenset[Term]]] = {}
-        self._groups: dict[frozenset[Term], bool] = {}
         self._decided: dict[tuple[Term, frozenset[Term]], bool | None] = {}
 
     def possible(self, facts: Iterable[Term]) -> bool:
@@ -78,21 +77,12 @@ class SlicingSolver(PathSolver):
         while left:
             first = left.pop()
             group, left = _connected([first], first.links(), left)
-            if not self._holds(group):
+            example = self._witness(group)
+            if example is None:
                 return None
-            example = self._example_of(group)
             for term in {t for fact in group for t in fact.walk() if t.op in ("sym", "call")}:
                 found[term] = example.value(term) or 0
         return {term: found.get(term, 0) for term in wanted}
-
-    def _example_of(self, group: list[Term]) -> Example:
-        """An assignment under which a group that can hold does."""
-        known = next((e for e in self._examples if all(e.value(f) for f in group)), None)
-        if known is not None:
-            return known
-        facts = sorted(group, key=_serial)
-        self._check(facts)
-        return self._example(facts)
 
     def _check(self, facts: list[Term]) -> bool:
         """See PathSolver: the questions here have little in common, so each has one scope.
@@ -129,12 +119,16 @@ class SlicingSolver(PathSolver):
         return found
 
     def _holds(self, group: list[Term]) -> bool:
-        key = frozenset(group)
-        known = self._groups.get(key)
-        if known is None:
-            known = not self._refuted(key) and super().possible(sorted(key, key=_serial))
-            self._groups[key] = known
-        return known
+        return self._witness(group) is not None
+
+    def _witness(self, wanted: list[Term]) -> Example | None:
+        """See PathSolver; what is known to contradict itself is not asked again."""
+        key = frozenset(wanted)
+        if key not in self._witnesses:
+            if not self._refuted(key):
+                return super()._witness(sorted(key, key=_serial))
+            self._witnesses[key] = None
+        return self._witnesses[key]
 
     def _refuted(self, facts: frozenset[Term]) -> bool:
         """Whether facts that are known to contradict each other are among these."""

@@ -20,7 +20,8 @@ from codegen.ir.state import State
 from codegen.ir.terms import Term
 from codegen.ir.trace import End, Path
 from codegen.targets.compare.nodes import Side
-from codegen.targets.compare.scenario import MAX_REPLAYED_PASSES, Decided, Replay, replay_of
+from codegen.targets.compare.runs import Decided
+from codegen.targets.compare.scenario import MAX_REPLAYED_PASSES, Replay, replay_of
 from codegen.targets.compare.world import World
 
 

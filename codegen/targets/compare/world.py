@@ -13,7 +13,7 @@ would have given, so that handlers of different generations meet the same mm.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
@@ -81,7 +81,8 @@ class World(Machine):
 
     `params` are the names that the parameters go by (src's on both sides);
     `fast` is False for a run that never gets a VMA's own lock. `began` is how
-    many events came before the dance on the path that was run last.
+    many events came before the dance on the path that was run last. `ways` gives
+    the ways of `stretch()`, and may be set to what remembers them.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class World(Machine):
         super().__init__(program, entry, plan, solver, mode)
         self.params = params
         self.fast = fast
+        self.ways: Callable[[State, tuple[Term, ...]], Sequence[Halt]] = self._all_ways
         self.fault_limit = 0
         self.began: int | None = None
         self._gate: tuple[Term, ...] = ()
@@ -128,6 +130,9 @@ class World(Machine):
             assert isinstance(way, Halt)
             yield way
 
+    def _all_ways(self, state: State, facts: tuple[Term, ...]) -> list[Halt]:
+        return list(self.stretch(state, facts))
+
     def until(self, faults: int, passes: int) -> None:
         """The next stretches halt before fault number `faults` + 1 and before pass `passes` + 1."""
         self.fault_limit = faults
@@ -141,7 +146,7 @@ class World(Machine):
         at_fault = halt.end is End.STOP
         faults = halt.state.faults + int(at_fault)
         self.until(faults, faults if at_fault else faults + 1)
-        paths = list(self.stretch(halt.state, facts))
+        paths = self.ways(halt.state, facts)
         near = [p.facts for p in paths if p.end not in (End.STOP, End.RETRY)]
         gates = [p for p in paths if p.end in (End.STOP, End.RETRY)] if faults < MAX_PASS else []
         far = (end for gate in gates for end in self.endings(gate, gate.facts))

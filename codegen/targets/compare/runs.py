@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One program in many concrete worlds: what two worlds have in common is run once.
+
+    possible(vma_found#1)?   yes: decide(regs->cause == 2)?   yes: the path ...
+                                                              no:  the path ...
+                             no:  the path ...
+
+What a machine does is settled by the answers that it gets, so the runs of a
+program form a tree of questions with a path at each leaf. A world is led
+through it by working out each question; the machine runs only where no world
+has been before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from codegen.ir.concrete import Evaluator
+from codegen.ir.solver import PathSolver
+from codegen.ir.terms import Term, negate
+from codegen.targets.compare.world import Halt
+
+
+class Decided(PathSolver):
+    """Answers every question from one scenario; no z3 behind it."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self.evaluator = evaluator
+        self.questions = 0
+
+    @classmethod
+    def of(cls, scenario: Mapping[str, int]) -> Decided:
+        """The answers of a scenario."""
+        return cls(Evaluator(scenario))
+
+    def possible(self, facts: Iterable[Term]) -> bool:
+        """Whether all of them hold."""
+        return all(self.evaluator.number(f) for f in facts)
+
+    def decide(self, condition: Term, facts: tuple[Term, ...]) -> bool | None:  # noqa: ARG002
+        """Whether the condition holds."""
+        return bool(self.evaluator.number(condition))
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Where a run came to its end; `began` is how many events came before the dance."""
+
+    halt: Halt
+    began: int
+
+
+@dataclass(eq=False, slots=True)
+class _Node:
+    """A question with what comes after either answer, or the end of a run (None: nowhere).
+
+    Neither is known of a node that no run has come past yet.
+    """
+
+    question: tuple[Term, ...] | None = None
+    yes: _Node | None = None
+    no: _Node | None = None
+    known: bool = False
+    ended: Ended | None = None
+
+    def after(self, answer: bool) -> _Node | None:
+        return self.yes if answer else self.no
+
+
+class Runs:
+    """The runs of one program, told apart by `key` where they begin otherwise."""
+
+    def __init__(self) -> None:
+        self._roots: dict[tuple[object, ...], _Node] = {}
+
+    def run(
+        self,
+        key: tuple[object, ...],
+        evaluator: Evaluator,
+        machine: Callable[[Decided], Ended | None],
+    ) -> Ended | None:
+        """The end of the run in one world; `machine` makes it where no other did before.
+
+        Two calls with the same key must be given machines that do the same.
+        """
+        root = self._roots.setdefault(key, _Node())
+        node: _Node | None = root
+        while node is not None and node.question is not None:
+            node = node.after(all(evaluator.number(f) for f in node.question))
+        if node is not None and node.known:
+            return node.ended
+        asked = _Asked(evaluator, root)
+        ended = machine(asked)
+        asked.node.known, asked.node.ended = True, ended
+        return ended
+
+
+class _Asked(Decided):
+    """A Decided solver that writes its questions down from `node` on."""
+
+    def __init__(self, evaluator: Evaluator, node: _Node) -> None:
+        super().__init__(evaluator)
+        self.node = node
+        self._holding: set[Term] = set()
+
+    def possible(self, facts: Iterable[Term]) -> bool:
+        """Whether all of them hold; only what is not known from earlier answers is a question."""
+        asked = tuple(f for f in facts if f not in self._holding and not _is_true(f))
+        if not asked:
+            return True
+        answer = super().possible(asked)
+        self._note(asked, answer)
+        return answer
+
+    def decide(self, condition: Term, facts: tuple[Term, ...]) -> bool | None:
+        """Whether the condition holds."""
+        if condition.is_constant or condition in self._holding:
+            return super().decide(condition, facts)
+        answer = super().decide(condition, facts)
+        self._note((condition,), bool(answer))
+        return answer
+
+    def _note(self, asked: tuple[Term, ...], answer: bool) -> None:
+        node = self.node
+        if node.question is None:
+            node.question = asked
+        following = node.after(answer)
+        if following is None:
+            following = _Node()
+            if answer:
+                node.yes = following
+            else:
+                node.no = following
+        self.node = following
+        if answer:
+            self._holding.update(asked)
+        elif len(asked) == 1:
+            self._holding.add(negate(asked[0]))
+
+
+def _is_true(fact: Term) -> bool:
+    return fact.is_constant and bool(fact.value)

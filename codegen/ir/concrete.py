@@ -17,6 +17,7 @@ import re
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from codegen.ir.solver import PathSolver, ResourceBound
 from codegen.ir.terms import (
@@ -269,20 +270,50 @@ def _shrunk(scenario: dict[str, int], facts: list[Term]) -> dict[str, int]:
         again = False
         for name in sorted(scenario, reverse=True):
             for number in _smaller(small[name]):
-                tried = {**small, name: number}
-                evaluator = Evaluator(tried)
-                if all(evaluator.number(f) for f in touching[name]):
-                    small, again = tried, True
+                tried = _Changed(evaluator, name, number)
+                wrong = next((f for f in touching[name] if not tried.number(f)), None)
+                if wrong is None:
+                    small[name], again = number, True
+                    evaluator = Evaluator(dict(small))
                     break
+                # What one number breaks the next one is likely to break, too.
+                touching[name].remove(wrong)
+                touching[name].insert(0, wrong)
     return small
+
+
+class _Changed(Evaluator):
+    """Another scenario, in which one name has another number."""
+
+    def __init__(self, before: Evaluator, name: str, number: int) -> None:
+        super().__init__({**before.scenario, name: number})
+        self._before, self._changed = before, name
+
+    def value(self, term: Term) -> Value:
+        """The term's value; what does not hang on the name is what it was."""
+        found = self._values.get(term)
+        if found is None:
+            same = self._changed not in term.symbols() and _is_named_alike(term)
+            found = self._before.value(term) if same else self._work_out(term)
+            self._values[term] = found
+        return found
+
+
+@cache
+def _is_named_alike(term: Term) -> bool:
+    """Whether the names in a term are the same in every scenario."""
+    if term.op == "call" or (term.op == "sym" and term.args):
+        return False
+    return all(map(_is_named_alike, term.args))
 
 
 def _smaller(number: int) -> list[int]:
     """Nicer numbers to try in a number's place, the nicest first."""
     if number == 0:
         return []
-    bits = [1 << i for i in range(number.bit_length()) if number >> i & 1]
-    tries = [0, 1, 2, 4, 0x1000, *bits[:_MOST_TRIES], *[number & 0xFFF, number & ~0xFFF]]
+    bits = [1 << i for i in range(number.bit_length())]
+    own = [b for b in bits if number & b]
+    tries = [0, 1, 2, 4, 0x1000, *own[:_MOST_TRIES], number & 0xFFF, number & ~0xFFF, 3, *bits]
     return [t for t in dict.fromkeys(tries) if t < number]
 
 

@@ -191,7 +191,9 @@ class PathSolver:
         key = frozenset(wanted)
         if key in self._witnesses:
             return self._witnesses[key]
-        found = next((e for e in self._examples if all(e.value(f) for f in wanted)), None)
+        # What was asked last is likeliest to be what an assignment does not meet.
+        asked = wanted[::-1]
+        found = next((e for e in self._examples if all(map(e.value, asked))), None)
         if found is None:
             found = _repaired(wanted, self._examples)
             if found is None and self._check(wanted):

@@ -16,7 +16,6 @@ from functools import cache, partial
 from itertools import chain, islice
 from typing import NamedTuple
 
-from codegen.ir.concrete import scenario_of
 from codegen.ir.environment import Outcome, Plan
 from codegen.ir.machine import MAX_STEPS
 from codegen.ir.nodes import Function
@@ -279,8 +278,7 @@ class Findings:
             # Where all that comes later may be 0, nothing has to be known of it.
             ways = chain((plain,), _finished(walk, parting, plain))
             for facts in islice(ways, MAX_ENDINGS + 1):
-                scenario = scenario_of(facts, self.solver)
-                scenario = {n: v for n, v in scenario.items() if not n.startswith("carried")}
+                scenario = self.solver.scenario(facts)
                 src = replay(self.src, self.params, scenario)
                 tgt = replay(self.tgt, self.params, scenario)
                 if src is not None and tgt is not None and not agree(src, tgt):

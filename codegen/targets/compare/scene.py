@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from codegen.ir.concrete import scenario_of
 from codegen.ir.environment import Plan
 from codegen.ir.nodes import Function
 from codegen.ir.terms import Term
@@ -99,8 +98,7 @@ class Scene:
 
     def scenario(self, facts: tuple[Term, ...]) -> dict[str, int]:
         """A scenario of the facts."""
-        found = scenario_of(facts, self.solver)
-        return {n: v for n, v in found.items() if not n.startswith("carried")}
+        return self.solver.scenario(facts)
 
     def line(self, parting: Parting) -> int:
         """Where a parting is seen first."""

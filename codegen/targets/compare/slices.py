@@ -11,8 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from codegen.ir.concrete import scenario_of
 from codegen.ir.solver import Example, PathSolver, ResourceBound
-from codegen.ir.terms import TRUE, Term, negate
+from codegen.ir.terms import Term, negate
+
+MOST_TOLD = 2_000
+"""How many facts z3 is told before it starts afresh."""
 
 
 class SlicingSolver(PathSolver):
@@ -21,8 +25,10 @@ class SlicingSolver(PathSolver):
     def __init__(self, timeout_ms: int = 10_000) -> None:
         super().__init__(timeout_ms)
         self._marks: dict[Term, tuple[Any, Any]] = {}
+        self._told: set[Term] = set()
         self._cores: dict[Term, list[frozenset[Term]]] = {}
         self._decided: dict[tuple[Term, frozenset[Term]], bool | None] = {}
+        self._scenarios: dict[frozenset[Term], dict[str, int]] = {}
 
     def possible(self, facts: Iterable[Term]) -> bool:
         """See PathSolver.possible; each group of connected facts is decided by itself."""
@@ -84,21 +90,30 @@ class SlicingSolver(PathSolver):
                 found[term] = example.value(term) or 0
         return {term: found.get(term, 0) for term in wanted}
 
+    def scenario(self, facts: Iterable[Term]) -> dict[str, int]:
+        """See concrete.scenario_of(); without what only the walk has a name for."""
+        key = frozenset(facts)
+        if key not in self._scenarios:
+            found = scenario_of(sorted(key, key=_serial), self)
+            self._scenarios[key] = {n: v for n, v in found.items() if not n.startswith("carried")}
+        return dict(self._scenarios[key])
+
     def _check(self, facts: list[Term]) -> bool:
-        """See PathSolver: the questions here have little in common, so each has one scope.
+        """See PathSolver: z3 knows all facts that were asked about, and a question names its own.
 
         Where the facts contradict each other, those few that do are remembered:
         whatever has them among its facts contradicts itself, too.
         """
-        if self._stack:
-            self._solver.pop()
-        self._solver.push()
-        self._stack = [TRUE]  # one scope is open, whatever is in it
+        if len(self._told) > MOST_TOLD:
+            self._solver.reset()
+            self._told.clear()
         marks = {}
         for fact in facts:
             mark, implied = self._marked(fact)
             marks[mark.get_id()] = fact
-            self._solver.add(implied)
+            if fact not in self._told:
+                self._told.add(fact)
+                self._solver.add(implied)
         self.questions += 1
         answer = self._solver.check(*(self._marked(f)[0] for f in facts))
         if answer == self._z3.unknown:

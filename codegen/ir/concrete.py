@@ -254,7 +254,43 @@ def _pinned(fact: Term, evaluator: Evaluator) -> list[Term]:
 
 
 def _shrunk(scenario: dict[str, int], facts: list[Term]) -> dict[str, int]:
-    """The scenario with whatever can be 0, 1 or one bit set to that, one name at a time."""
+    """The scenario with whatever can be 0, 1 or one bit set to that."""
+    small, before = scenario, None
+    while small != before:
+        before = small
+        small = _one_by_one(_together(small, facts), facts)
+    return small
+
+
+def _together(scenario: dict[str, int], facts: list[Term]) -> dict[str, int]:
+    """The scenario with a number that stands in several places changed in all of them.
+
+    `regs->pc` and `instruction_pointer(regs)` are equal, and what stands in the
+    exception table is asked of the same number: `search_exception_tables(0x7000)`.
+    """
+    small = dict(scenario)
+    for number in sorted({*scenario.values()}, reverse=True):
+        word = re.compile(rf"\b{number:#x}\b")
+        holding = [n for n, v in small.items() if v == number]
+        named = [n for n in small if "(" in n and word.search(n)]
+        if number < 2 or len(holding) + len(named) < 2:
+            continue
+        for other in (0, 1, 2, 4, 0x1000):
+            if other >= number:
+                break
+            tried = {
+                word.sub(f"{other:#x}", n) if n in named else n: other if v == number else v
+                for n, v in small.items()
+            }
+            evaluator = Evaluator(tried)
+            if len(tried) == len(small) and all(evaluator.number(f) for f in facts):
+                small = tried
+                break
+    return small
+
+
+def _one_by_one(scenario: dict[str, int], facts: list[Term]) -> dict[str, int]:
+    """The scenario with smaller numbers, one name at a time."""
     touching: dict[str, list[Term]] = {name: [] for name in scenario}
     evaluator = Evaluator(scenario)
     for fact in facts:

@@ -28,6 +28,7 @@ class SlicingSolver(PathSolver):
         self._told: set[Term] = set()
         self._cores: dict[Term, list[frozenset[Term]]] = {}
         self._decided: dict[tuple[Term, frozenset[Term]], bool | None] = {}
+        self._models: dict[frozenset[Term], Example] = {}
         self._scenarios: dict[frozenset[Term], dict[str, int]] = {}
 
     def possible(self, facts: Iterable[Term]) -> bool:
@@ -83,12 +84,27 @@ class SlicingSolver(PathSolver):
         while left:
             first = left.pop()
             group, left = _connected([first], first.links(), left)
-            example = self._witness(group)
-            if example is None:
+            if not self._holds(group):
                 return None
+            example = self._model_of(group)
             for term in {t for fact in group for t in fact.walk() if t.op in ("sym", "call")}:
                 found[term] = example.value(term) or 0
         return {term: found.get(term, 0) for term in wanted}
+
+    def _model_of(self, group: list[Term]) -> Example:
+        """z3's own model of a group that can hold: its numbers are smaller than repaired ones."""
+        key = frozenset(group)
+        found = self._models.get(key)
+        if found is None:
+            facts = sorted(key, key=_serial)
+            self._check(facts)
+            found = self._example(facts)
+        return found
+
+    def _example(self, facts: list[Term]) -> Example:
+        """See PathSolver; it is kept for the scenarios."""
+        found = self._models[frozenset(facts)] = super()._example(facts)
+        return found
 
     def scenario(self, facts: Iterable[Term]) -> dict[str, int]:
         """See concrete.scenario_of(); without what only the walk has a name for."""

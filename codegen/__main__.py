@@ -21,6 +21,7 @@ from codegen.base.diagnostics import GenfaultError, InternalError, RefusalCode
 from codegen.base.progress import progress_for_stderr
 
 if TYPE_CHECKING:
+    from codegen.csyntax.renames import Rename
     from codegen.tables.nodes import HandlerTables
     from codegen.targets.c.series import Plan
     from codegen.targets.report.nodes import Entry
@@ -245,12 +246,29 @@ def _fixes(
     return frozenset(names)
 
 
+def _renames(
+    _context: click.Context, _option: click.Parameter, given: Sequence[str]
+) -> tuple[Rename, ...]:
+    """What `--same` says; the first `=` that is not part of another operator parts the two."""
+    from codegen.csyntax.renames import parsed
+
+    found = []
+    for text in given:
+        rename = parsed(text)
+        if rename is None:
+            raise click.BadParameter(f"{text!r} is not OLD=NEW")
+        found.append(rename)
+    return tuple(found)
+
+
 def _product_json(product: Product) -> dict[str, Any]:
     from codegen.tables.json import handler_json
 
     out = handler_json(product.listed, with_tables=False)
     out["verdict"] = product.verdict
     out["differences"] = list(product.differences)
+    if product.same:
+        out["same"] = list(product.same)
     return out
 
 
@@ -387,6 +405,14 @@ def _write_patches(
 @_fix_option
 @_classes_options
 @click.argument("target", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--same",
+    "same",
+    multiple=True,
+    metavar="OLD=NEW",
+    callback=_renames,
+    help="What SOURCE calls OLD is NEW in TARGET: a name, a field, or any run of tokens.",
+)
 def diff(
     source: Path | None,
     target: Path | None,
@@ -397,24 +423,29 @@ def diff(
     accept: Sequence[str],
     reject: Sequence[str],
     fix: frozenset[str],
+    same: Sequence[Rename],
 ) -> int:
     """Behaviour before and after: SOURCE against its conversion, or against TARGET."""
     from codegen.corpus.pairs import pair_up
-    from codegen.toolchain import against
+    from codegen.toolchain import against, open_pair, unpaired
 
     accepted = _accepted(accept, reject, default=target is None)
-    request = replace(_request(source, archs, settings, jobs), fixes=fix)
     if target is not None and fix:
         raise click.UsageError("--fix goes with a conversion, not with two sources")
     if target is None:
+        if same:
+            raise click.UsageError("--same goes with two sources")
+        request = replace(_request(source, archs, settings, jobs), fixes=fix)
         products = _products(request, accepted)
     else:
-        other = _request(target, archs, settings, jobs)
+        request, other = open_pair((source, target), archs, _fixed(settings), jobs)
         partners = pair_up(request.source, other.source)
         _assume(request, other)
         _assume(other, request)
-        work = partial(against, other=other, partners=partners, accepted=accepted)
+        work = partial(against, other=other, partners=partners, accepted=accepted, same=same)
         products = [p for found in _run(request, work, "comparing") for p in found]
+        products += unpaired(request, other, partners)
+        _report_unused(same, products)
     if form == "json":
         click.echo(_document(request, "diff", [_product_json(p) for p in products]))
         return _report_refusals([p.listed for p in products]) or _verdict_code(products)
@@ -427,6 +458,14 @@ def diff(
     told = ", ".join(f"{n} {verdict}" for verdict, n in sorted(counts.items()))
     click.echo(f"{counts.total()} handlers: {told}")
     return _report_refusals([p.listed for p in products]) or _verdict_code(products)
+
+
+def _report_unused(same: Sequence[Rename], products: Sequence[Product]) -> None:
+    """A name that nobody says is most likely mistyped."""
+    used = {s for p in products for s in p.same}
+    for rename in same:
+        if str(rename) not in used:
+            click.echo(f"genfault: note: no handler of TARGET says {rename.new}", err=True)
 
 
 def _verdict_code(products: Sequence[Product]) -> int:

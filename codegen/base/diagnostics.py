@@ -23,6 +23,7 @@ class RefusalCode(StrEnum):
     DIFFERS = "differs"
     RESOURCE = "resource"
     NO_HELPER = "no-helper"
+    NO_COUNTERPART = "no-counterpart"
 
 
 @dataclass(frozen=True, slots=True)

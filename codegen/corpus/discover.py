@@ -32,6 +32,10 @@ _TREE_FOLDERS = ("arch", "virt")
 """Where a kernel keeps what runs a fault; mm/, kernel/ and drivers/ only call in."""
 
 
+class UnknownArch(GenfaultError):
+    """An architecture that a source does not have."""
+
+
 def open_source(path: Path | None, archs: Sequence[str] = ()) -> Source:
     """What `path` holds, narrowed to `archs` (all when empty).
 
@@ -41,8 +45,8 @@ def open_source(path: Path | None, archs: Sequence[str] = ()) -> Source:
     its paths, archs and headers from that tree.
 
     Raises UnreadableSource for a path that holds no fault path (see
-    `corpus.read`) or a folder that is a broken kernel tree, GenfaultError for
-    an arch that the source does not have.
+    `corpus.read`) or a folder that is a broken kernel tree, UnknownArch for an
+    arch that the source does not have.
     """
     if path is None:
         return _open_snippets(archs)
@@ -136,7 +140,7 @@ def _source(
     known = sorted({file.selector for file in files})
     for arch in archs:
         if arch not in known:
-            raise GenfaultError(_unknown_arch(name, arch, known))
+            raise UnknownArch(_unknown_arch(name, arch, known))
     chosen = tuple(file for file in files if not archs or file.selector in archs)
     return Source(name, kind, root, tree, kernel_version(tree) if tree else None, chosen)
 

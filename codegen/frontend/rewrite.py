@@ -313,8 +313,8 @@ _STATEMENT_STARTS = frozenset({";", "{", "}", "(", ",", "const", "static", "stru
 def inferred_types(tokens: list[Token], known: frozenset[str]) -> set[str]:
     """Words that can only be the names of types, from where they stand.
 
-    `T x` at the start of a declaration or parameter, `(T *)` in a cast, and
-    any known name or `*_t` at all.
+    `T x` at the start of a declaration or parameter, `T *x` at that of a
+    declaration, `(T *)` in a cast, and any known name or `*_t` at all.
     """
     found: set[str] = set()
     for i, t in enumerate(tokens):
@@ -332,6 +332,10 @@ def inferred_types(tokens: list[Token], known: frozenset[str]) -> set[str]:
             and t.text not in _STATEMENT_WORDS
         ):
             found.add(t.text)
+        elif (
+            before in (";", "{", "}", "const") and after == "*" and _pointer_declared(tokens, i + 1)
+        ):
+            found.add(t.text)
         elif before == "(" and after == "*" and _pointer_cast(tokens, i + 1):
             found.add(t.text)
         elif before == "(" and after == ")" and t.text.endswith("_t"):
@@ -342,6 +346,13 @@ def inferred_types(tokens: list[Token], known: frozenset[str]) -> set[str]:
 _STATEMENT_WORDS = frozenset(
     "return goto if else while do for switch case default break continue sizeof".split()
 )
+
+
+def _pointer_declared(tokens: list[Token], i: int) -> bool:
+    """`*x;`, `*x =`: behind a word at a statement's start no product, which nobody would want."""
+    while _text(tokens, i) in ("*", "const", "volatile"):
+        i += 1
+    return _is(tokens, i, Kind.WORD) and _text(tokens, i + 1) in (";", "=", ",", "[")
 
 
 def _pointer_cast(tokens: list[Token], i: int) -> bool:

@@ -315,6 +315,22 @@ def _one_by_one(scenario: dict[str, int], facts: list[Term]) -> dict[str, int]:
                 # What one number breaks the next one is likely to break, too.
                 touching[name].remove(wrong)
                 touching[name].insert(0, wrong)
+    return _thinned(small, touching)
+
+
+def _thinned(small: dict[str, int], touching: Mapping[str, list[Term]]) -> dict[str, int]:
+    """The scenario with the bits left out that are not needed, one look at each.
+
+    What several bits are asked of, one after the other, is not made of one.
+    """
+    for name in small:
+        if small[name].bit_count() <= 2:
+            continue
+        for place in reversed(range(small[name].bit_length())):
+            tried = {**small, name: small[name] & ~(1 << place)}
+            evaluator = Evaluator(tried)
+            if tried != small and all(evaluator.number(f) for f in touching[name]):
+                small = tried
     return small
 
 

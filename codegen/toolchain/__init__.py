@@ -15,12 +15,19 @@
 A stage is imported where it is used: `genfault --help` loads none of them.
 """
 
-from codegen.toolchain.comparison import against, checked, converted, judged
+from codegen.toolchain.comparison import against, checked, converted, judged, unpaired
 from codegen.toolchain.conversion import after_of, convert_file
 from codegen.toolchain.files import each_file
 from codegen.toolchain.pages import page_of, reported, sarif_log
 from codegen.toolchain.products import Product
-from codegen.toolchain.request import Request, assumptions, constants_of, open_request, unit_of
+from codegen.toolchain.request import (
+    Request,
+    assumptions,
+    constants_of,
+    open_pair,
+    open_request,
+    unit_of,
+)
 from codegen.toolchain.series import plan, series_mails
 from codegen.toolchain.simulation import simulators
 from codegen.toolchain.tabling import tabled
@@ -37,6 +44,7 @@ __all__ = [
     "converted",
     "each_file",
     "judged",
+    "open_pair",
     "open_request",
     "page_of",
     "plan",
@@ -46,4 +54,5 @@ __all__ = [
     "simulators",
     "tabled",
     "unit_of",
+    "unpaired",
 ]

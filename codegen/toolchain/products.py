@@ -23,7 +23,7 @@ class Product:
     `after` is the converted file where there is one to show; `differences` and
     `report` are the comparison's JSON and text. `wanted` are the classes that
     the user would have to accept to see it; `tables` are there where they were
-    asked for.
+    asked for. `same` are the names, `OLD=NEW`, that were taken for the same.
     """
 
     listed: HandlerTables
@@ -35,6 +35,7 @@ class Product:
     notes: tuple[str, ...] = ()
     wanted: tuple[str, ...] = ()
     tables: HandlerTables | None = None
+    same: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, int]:

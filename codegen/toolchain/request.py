@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from codegen.base.spans import SourceText
     from codegen.corpus.nodes import CFile, Source
+    from codegen.csyntax.renames import Rename
     from codegen.ir.load import Unit
 
 
@@ -39,6 +40,19 @@ def open_request(
     return Request(open_source(path, archs), fixed, jobs, path)
 
 
+def open_pair(
+    paths: tuple[Path | None, Path],
+    archs: Sequence[str],
+    fixed: Mapping[str, str | None],
+    jobs: int,
+) -> tuple[Request, Request]:
+    """The same for two sources; an architecture may be gone from one of them."""
+    from codegen.corpus.pairs import open_both
+
+    src, tgt = open_both(*paths, archs)
+    return Request(src, fixed, jobs, paths[0]), Request(tgt, fixed, jobs, paths[1])
+
+
 @cache
 def constants_of(tree: Path | None) -> Mapping[str, int]:
     """The values of the fault flags: a tree's own, or the vocabulary's."""
@@ -49,14 +63,21 @@ def constants_of(tree: Path | None) -> Mapping[str, int]:
     return vocabulary if tree is None else merge(vocabulary, tree_constants(tree))
 
 
-def unit_of(request: Request, file: CFile, beside: tuple[Request, CFile] | None = None) -> Unit:
+def unit_of(
+    request: Request,
+    file: CFile,
+    beside: tuple[Request, CFile] | None = None,
+    same: Sequence[Rename] = (),
+) -> Unit:
     """A file's programs, in every configuration; lines that all end in CR LF are read as LF.
 
     A handler that calls `generic_fault()` is read together with it (see
     `helper_of`). `beside` is the file of another source that this one is
     compared with: the fault flags have the numbers of that source's tree, name
     by name, so that two kernels that number them otherwise can be compared.
+    What this file says under the new name of one of `same` is read under the old.
     """
+    from codegen.csyntax.renames import respelt
     from codegen.frontend.constants import enumerators, reconciled
     from codegen.ir.load import load_unit
 
@@ -67,7 +88,8 @@ def unit_of(request: Request, file: CFile, beside: tuple[Request, CFile] | None 
     if helper is not None:
         constants = {**constants, **enumerators(helper.header.text)}
     library = None if helper is None else helper.c
-    return load_unit(file.source.with_newlines("\n"), constants, request.fixed, library)
+    text, _ = respelt(file.source.with_newlines("\n"), same)
+    return load_unit(text, constants, request.fixed, library)
 
 
 def own_unit_of(request: Request, file: CFile) -> Unit:
@@ -82,7 +104,8 @@ def assumptions(request: Request, beside: Request | None = None) -> list[str]:
     """What is taken for granted of a source because its files do not say it, in sentences."""
     out = []
     for file in request.source.files:
-        near = None if beside is None else (beside, beside.source.files[0])
+        others = () if beside is None else beside.source.files
+        near = (beside, others[0]) if beside is not None and others else None
         helper = helper_of(request, file, near)
         if helper is not None and helper.rendered:
             out.append(

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Two sources side by side: numbers by name, and handlers that have no counterpart."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -224,3 +226,87 @@ class TestConvertedByHand:
         ]
         assert len(found[0].signals) == 24
         assert found[0].inconvertible is not None
+
+
+# ---- names --------------------------------------------------------------------------
+
+
+def renamed(root: Path, header: str = "") -> Path:
+    """The arc snippet with its store bit called otherwise, and a header of its architecture."""
+    handler = ARC.replace("ECR_C_PROTV_STORE", "ECR_C_STORE")
+    assert handler != ARC
+    return with_header(tree(root, handler, as_they_are), header)
+
+
+def with_header(root: Path, header: str) -> Path:
+    path = root / "arch/arc/include/asm/arcregs.h"
+    path.parent.mkdir(parents=True)
+    path.write_text(header)
+    return root
+
+
+def json_of(src: Path, tgt: Path, *options: str) -> tuple[int, dict[str, Any]]:
+    words = ["diff", str(src), str(tgt), "--jobs", "1", "--format", "json", *options]
+    done = CliRunner().invoke(cli, words, standalone_mode=False)
+    if done.exception is not None:
+        raise done.exception
+    return int(done.return_value), json.loads(done.stdout)
+
+
+def test_a_name_that_changed_is_told_once_with_the_option_that_accepts_it(tmp_path: Path) -> None:
+    src, tgt = tree(tmp_path / "old", ARC, as_they_are), renamed(tmp_path / "new")
+    code, told = json_of(src, tgt)
+    assert code == 1
+    (handler,) = told["handlers"]
+    (difference,) = handler["differences"]
+    assert (handler["verdict"], difference["class"]) == ("DIFFERS", "other")
+    (names,) = difference["renamed"]
+    assert (names["src"], names["tgt"]) == ("ECR_C_PROTV_STORE", "ECR_C_STORE")
+    assert (
+        "--same 'ECR_C_PROTV_STORE=ECR_C_STORE' nothing else differs" in difference["explanation"]
+    )
+    code, told = json_of(src, tgt, "--same", "ECR_C_PROTV_STORE=ECR_C_STORE")
+    assert (code, told["handlers"][0]["verdict"]) == (0, "EQUAL")
+    assert told["handlers"][0]["same"] == ["ECR_C_PROTV_STORE=ECR_C_STORE"]
+
+
+def test_what_differs_besides_a_name_is_told_by_itself(tmp_path: Path) -> None:
+    src = tree(tmp_path / "old", ARC.replace("SEGV_MAPERR", "SEGV_ACCERR"), as_they_are)
+    _, told = json_of(src, renamed(tmp_path / "new"))
+    differences = told["handlers"][0]["differences"]
+    assert [d["class"] for d in differences if "renamed" in d] == ["other"]
+    assert {d["class"] for d in differences if "renamed" not in d} == {"signal-code"}
+
+
+@pytest.mark.parametrize(("value", "code"), [("(1 << 1)", 0), ("(1<<1) /* ST */", 0), ("4", 1)])
+def test_macros_that_both_trees_define_alike_are_the_same(
+    tmp_path: Path, value: str, code: int
+) -> None:
+    src = tree(tmp_path / "old", ARC, as_they_are)
+    with_header(src, "#define ECR_C_PROTV_STORE (1 << 1)\n")
+    tgt = renamed(tmp_path / "new", f"#define ECR_C_STORE {value}\n")
+    assert json_of(src, tgt)[0] == code
+
+
+# ---- handlers that only one source has ----------------------------------------------
+
+
+@pytest.mark.parametrize("options", [[], ["--arch", "hexagon"]])
+@pytest.mark.parametrize("gone_from", ["src", "tgt"])
+def test_a_handler_that_is_gone_is_a_finding(
+    tmp_path: Path, gone_from: str, options: list[str]
+) -> None:
+    more = two_files(tree(tmp_path / "more", ARC, as_they_are))
+    less = tree(tmp_path / "less", ARC, as_they_are)
+    pair = (less, more) if gone_from == "src" else (more, less)
+    code, told = json_of(*pair, *options)
+    assert code == 1
+    gone = next(h for h in told["handlers"] if h["arch"] == "hexagon")
+    assert (gone["verdict"], gone["refusal"]["code"]) == ("UNSUPPORTED", "no-counterpart")
+    assert f"less ({gone_from})" in gone["refusal"]["reason"]
+
+
+def test_an_architecture_that_neither_source_has_is_a_wrong_argument(tmp_path: Path) -> None:
+    src, tgt = (tree(tmp_path / name, ARC, as_they_are) for name in ("old", "new"))
+    with pytest.raises(GenfaultError, match="no arch 'vax'"):
+        json_of(src, tgt, "--arch", "vax")

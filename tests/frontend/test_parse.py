@@ -62,3 +62,10 @@ def test_enumerators_count_on() -> None:
         "AGAIN": 16,
         "SAME": 16,
     }
+
+
+@pytest.mark.parametrize("declared", ["jmp_buf *p;", "jmp_buf *p = g();", "const jmp_buf *p;"])
+def test_a_pointer_to_an_unknown_type_is_declared(declared: str) -> None:
+    """No product: nobody would throw it away."""
+    function = parsed(f"void f(void)\n{{\n\t{declared}\n\tp = h();\n}}")
+    assert type(function.tree.body.block_items[0]).__name__ == "Decl"

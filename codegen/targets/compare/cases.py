@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from codegen.ir.environment import Outcome
 from codegen.ir.trace import Event, EventKind
+from codegen.targets.compare.apart import Apart
 from codegen.targets.compare.observe import Step
 from codegen.targets.compare.pair import Channel
 from codegen.targets.compare.scenario import Atoms, Replay
@@ -47,6 +48,7 @@ class Tail:
 class Case:
     """A difference in one scenario, with the questions that only a run can answer.
 
+    `apart` are the steps in which the sides part, where it is steps that part them.
     `pointers` are what the handler is given: the registers are among them.
 
     `calm`: do both sides agree once nobody else holds the lock? `alone`: does tgt
@@ -69,6 +71,7 @@ class Case:
     contended: bool
     src: Tail
     tgt: Tail
+    apart: tuple[Apart, ...]
     constants: Mapping[str, int]
     pointers: tuple[str, ...]
     calm: Callable[[], bool]

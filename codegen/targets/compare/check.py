@@ -16,10 +16,9 @@ from itertools import islice
 
 from codegen.ir.terms import Term
 from codegen.ir.trace import End, EventKind
-from codegen.targets.compare.compare import smallest
 from codegen.targets.compare.departures import Contract, Finding
 from codegen.targets.compare.fast_path import fast_and_slow
-from codegen.targets.compare.nodes import Difference, DifferenceClass, Side
+from codegen.targets.compare.nodes import Difference, DifferenceClass, Side, grouped
 from codegen.targets.compare.observe import Observed
 from codegen.targets.compare.pair import Joint
 from codegen.targets.compare.scenario import replay
@@ -53,7 +52,7 @@ def check(side: Side, solver: SlicingSolver | None = None) -> tuple[Difference, 
     found: list[Difference] = []
     for user in (True, False):
         found += _Mode(Scene(side, solver, user)).differences()
-    return tuple(d.seen_in(side, side) for d in smallest(found))
+    return tuple(d.seen_in(side, side) for d in grouped(found))
 
 
 class _Mode:

@@ -4,15 +4,15 @@
     compare(before, after, accepted=DEFAULT_ACCEPTED) -> Comparison(EXPLAINED, ...)
 
 Every pair of ways is decided over bit-vectors; every difference that is told
-was replayed in both programs. Of the differences of one class, mode and
-outcome the one with the smallest scenario stands for all.
+was replayed in both programs. Of those that one sentence tells, with one class,
+mode and outcome, the one with the smallest scenario stands for all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from itertools import chain, islice
 from typing import NamedTuple
 
@@ -24,16 +24,18 @@ from codegen.ir.solver import ResourceBound
 from codegen.ir.terms import Term, negate
 from codegen.ir.trace import End, Event, EventKind
 from codegen.targets.compare.answers import answers_differ
+from codegen.targets.compare.apart import apart, first_line, only_in
 from codegen.targets.compare.cases import Case, Tail
 from codegen.targets.compare.classify import classify
-from codegen.targets.compare.explain import explanation
-from codegen.targets.compare.mode import in_one_world
+from codegen.targets.compare.explain import explanation, part_words
+from codegen.targets.compare.mode import in_one_world, names_called
 from codegen.targets.compare.nodes import (
     Comparison,
     Difference,
     DifferenceClass,
     Side,
     Verdict,
+    grouped,
     size_of,
 )
 from codegen.targets.compare.pair import Channel, Parting, Unmatched, Walk
@@ -128,7 +130,7 @@ def compare(
             is_open = True
         if walk.same_page:
             notes["handle_mm_fault() is given another address in the same page"] = None
-    differences = smallest(found.differences)
+    differences = grouped(found.differences)
     notes |= dict.fromkeys(found.notes)
     is_open = is_open or bool(found.notes)
     verdict = _verdict(differences, accepted, is_open)
@@ -267,6 +269,30 @@ class Findings:
             return event.line
         return line_of(parting.src, entry)
 
+    def _causes(self, case: Case) -> tuple[tuple[str, ...], ...]:
+        """For each place where two ways part, what tells it: a call that only one program
+        makes at all, else what either side does there."""
+        if case.channel is not Channel.STEPS:
+            return ()
+        told = []
+        for part in case.apart:
+            mine = [f"src {n}" for n in only_in(part.src, self.called[1])]
+            theirs = [f"tgt {n}" for n in only_in(part.tgt, self.called[0])]
+            told.append(tuple(mine + theirs) or part_words(part))
+        return tuple(told)
+
+    @cached_property
+    def called(self) -> tuple[frozenset[str], frozenset[str]]:
+        """What either program calls from its entry on."""
+        return names_called(self.src), names_called(self.tgt)
+
+    def tgt_line(self, parting: Parting) -> int:
+        """The same in tgt's file."""
+        line = first_line(parting.shown.steps[parting.position :])
+        entry = self.tgt.program.functions[self.tgt.entry]
+        is_step = parting.channel is Channel.STEPS
+        return line if is_step and line is not None else line_of(parting.tgt, entry)
+
     # -- from a parting to a difference ----------------------------------------------
 
     def _seen(self, walk: Walk, parting: Parting) -> tuple[bool, Seen | None]:
@@ -309,6 +335,8 @@ class Findings:
             tgt.trace,
             explanation(cls, case, outcome, self.inside),
             inside=self.inside,
+            tgt_line=self.tgt_line(parting),
+            causes=self._causes(case) if cls is DifferenceClass.OTHER else (),
         )
 
     def _worlds(self, parting: Parting) -> Iterator[tuple[Term, ...]]:
@@ -414,6 +442,9 @@ class Findings:
             bool(scenario.get(contended)),
             Tail(parting.seen.steps, parting.seen.accounting, parting.src, src),
             Tail(parting.shown.steps, parting.shown.accounting, parting.tgt, tgt),
+            apart(parting.seen.steps, parting.shown.steps, src.number)
+            if parting.channel is Channel.STEPS
+            else (),
             self.constants,
             tuple(p.name for p in self.entry.params if p.type.pointer),
             calm=lambda: alike({**scenario, contended: 0}) is not None,
@@ -511,12 +542,3 @@ def line_of(halt: Halt, entry: Function) -> int:
     frames = halt.state.frames if halt.state is not None else []
     source = frames[-1].function.source if frames else entry.source
     return source.line(halt.span.start)
-
-
-def smallest(differences: list[Difference]) -> tuple[Difference, ...]:
-    """One difference per class, mode and outcome, the one with the smallest scenario."""
-    best: dict[object, Difference] = {}
-    for d in differences:
-        if d.kind not in best or d.size < best[d.kind].size:
-            best[d.kind] = d
-    return tuple(sorted(best.values(), key=lambda d: (d.cls, d.mode, d.line)))

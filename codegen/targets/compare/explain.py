@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import assert_never
 
+from codegen.ir.naming import plain
 from codegen.ir.trace import End, Event, EventKind
+from codegen.targets.compare.apart import Apart, gist
 from codegen.targets.compare.cases import Case, Tail
 from codegen.targets.compare.nodes import DifferenceClass
-from codegen.targets.compare.observe import Writes
+from codegen.targets.compare.observe import Step, Writes
 from codegen.targets.compare.pair import Channel
+
+_MOST_PARTS = 3
+"""In how many places two ways may part for one sentence."""
 
 
 def explanation(
@@ -81,7 +87,7 @@ def _effect(case: Case) -> str:
 def _other(case: Case) -> str:
     match case.channel:
         case Channel.STEPS:
-            return f"src {_does(case.src)}; tgt {_does(case.tgt)}"
+            return _steps_apart(case)
         case Channel.ACCOUNTING:
             return f"src {_counts(case.src)}; tgt {_counts(case.tgt)}"
         case Channel.HELD:
@@ -94,18 +100,77 @@ def _other(case: Case) -> str:
             assert_never(case.channel)
 
 
+def _steps_apart(case: Case) -> str:
+    """Where two ways part, place by place, and where they go if that is not one place."""
+    *before, last = case.apart or (Apart((), ()),)
+    words = [part_text(part) for part in before]
+    mine, theirs = _all(gist(last.src)), _all(gist(last.tgt))
+    sides = ((last.src, case.src), (last.tgt, case.tgt))
+    is_end = all(not part or part[-1:] == tail.steps[-1:] for part, tail in sides)
+    if case.src.halt.end is not case.tgt.halt.end:
+        if case.apart and not is_end and (last.altered or last.moved or not (mine and theirs)):
+            words.append(part_text(last))
+            mine = theirs = ""
+        words.append(f"src {mine or _goes(case.src)}; tgt {theirs or _goes(case.tgt)}")
+    elif case.apart:
+        words.append(part_text(last))
+    else:
+        words.append(f"src {_returned(case.src)}; tgt {_returned(case.tgt)}")
+    return ", and ".join(words[:_MOST_PARTS])
+
+
+def part_text(part: Apart) -> str:
+    """What the sides do otherwise at one place."""
+    mine, theirs = _all(gist(part.src)), _all(gist(part.tgt))
+    if part.altered and mine == theirs:
+        return f"both {_of_both(mine)}, with other values"
+    if part.moved:
+        return f"only {'src' if mine else 'tgt'} {mine or theirs} at this point"
+    if mine and theirs:
+        return f"src {mine}; tgt {theirs}"
+    return f"only src {mine}" if mine else f"only tgt {theirs}"
+
+
+def part_words(part: Apart) -> tuple[str, ...]:
+    """The same, side by side: what makes two places the same place."""
+    if part.altered:
+        return (part_text(part),)
+    sides = (("src", part.src), ("tgt", part.tgt))
+    return tuple(f"{side} {_all(gist(steps))}" for side, steps in sides if steps)
+
+
+def _of_both(words: str) -> str:
+    """`sends SIGSEGV` as two do it."""
+    return re.sub(r"\b(call|send|write|tell|run)s\b", r"\1", words).replace("goes to", "go to")
+
+
+def _returned(tail: Tail) -> str:
+    value = tail.halt.value
+    if tail.halt.end is not End.RETURN or value is None:
+        return _goes(tail)
+    return f"returns {value.name or plain(tail.run.number(value), value.bits)}"
+
+
 def _does(tail: Tail) -> str:
     """What a side does, in words."""
-    words = [_step(s) for s in tail.steps if isinstance(s, Event)]
-    if any(not isinstance(s, Event) for s in tail.steps):
-        words.append(
-            "writes "
-            + ", ".join(e.name for s in tail.steps if not isinstance(s, Event) for e in s.events)
-        )
-    return " and ".join(dict.fromkeys(words)) or {
+    return _all(tail.steps) or _goes(tail)
+
+
+def _all(steps: tuple[Step, ...]) -> str:
+    """Steps in words, each once; what is written comes last."""
+    words = [_step(s) for s in steps if isinstance(s, Event)]
+    places = dict.fromkeys(e.name for s in steps if not isinstance(s, Event) for e in s.events)
+    if places:
+        words.append("writes " + ", ".join(places))
+    return " and ".join(dict.fromkeys(words))
+
+
+def _goes(tail: Tail) -> str:
+    """Where a side goes."""
+    return {
         "return": "returns",
         "stop": "calls handle_mm_fault()",
-        "retry": "goes round again",
+        "retry": "goes round again" if tail.halt.danced else "looks the VMA up",
     }.get(tail.halt.end.value, "does not come back")
 
 

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from codegen.targets.compare.nodes import Comparison, Difference, DifferenceClass, Verdict
+from codegen.targets.compare.nodes import (
+    Comparison,
+    Difference,
+    DifferenceClass,
+    Verdict,
+    grouped,
+)
 
 # The worst first: what holds in one configuration is not made good by another.
 _WORST = (
@@ -23,20 +29,14 @@ _WORST = (
 def combined(comparisons: Sequence[Comparison]) -> Comparison:
     """One comparison for all; UNSUPPORTED where there was nothing to compare.
 
-    Of the differences of one class, mode and outcome the one with the
-    smallest scenario stands for all.
+    The differences are grouped again over all of them.
     """
     if not comparisons:
         note = "the two have no configuration in common"
         return Comparison(Verdict.UNSUPPORTED, (), 0, 0, (note,))
-    best: dict[object, Difference] = {}
-    for comparison in comparisons:
-        for d in comparison.differences:
-            if d.kind not in best or d.size < best[d.kind].size:
-                best[d.kind] = d
     return Comparison(
         min((c.verdict for c in comparisons), key=_WORST.index),
-        tuple(sorted(best.values(), key=lambda d: (d.cls, d.mode, d.line))),
+        grouped(d for c in comparisons for d in c.differences),
         sum(c.pairs for c in comparisons),
         max(c.passes for c in comparisons),
         tuple(dict.fromkeys(n for c in comparisons for n in c.notes)),

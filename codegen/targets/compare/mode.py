@@ -74,6 +74,11 @@ def names_asked(side: Side) -> frozenset[str]:
     return frozenset(names)
 
 
+def names_called(side: Side) -> frozenset[str]:
+    """The functions that the file's own functions in reach call."""
+    return frozenset(c.name for function in _reached(side) for c in calls_of(function))
+
+
 def _reached(side: Side) -> Iterator[Function]:
     """The functions that the entry reaches; not the vocabulary's own C."""
     models = side.program.vocabulary.functions

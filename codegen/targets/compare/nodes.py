@@ -7,7 +7,7 @@ Comparison(EXPLAINED, (Difference(STALE_OUTCOME, "user", "no_vma", 98, {...}, ..
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -69,7 +69,8 @@ class Selection:
 
     `settings` are the macros to fix (`--configuration`), `entry` the number of
     the entry where a handler has more than one. `renamed` are src's names of
-    parameters that go by another one here: a scenario speaks src's language.
+    parameters that go by another one here, `respelt` those of other things: a
+    scenario speaks src's language.
     `function` is a routine of the file to start at, where it is not the handler.
     """
 
@@ -77,6 +78,7 @@ class Selection:
     entry: int | None = None
     renamed: tuple[tuple[str, str], ...] = ()
     function: str | None = None
+    respelt: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,16 @@ class Side:
     runs: Runs = field(default_factory=Runs, compare=False, repr=False)
 
 
+@dataclass(frozen=True)
+class Renamed:
+    """What src calls `old` seems to be called `new` in tgt; the lines where either is met."""
+
+    old: str
+    new: str
+    src_line: int
+    tgt_line: int
+
+
 def size_of(scenario: Mapping[str, int]) -> tuple[int, int]:
     """(how many names, how many bits their numbers have) in a scenario."""
     return len(scenario), sum(v.bit_length() for v in scenario.values())
@@ -114,7 +126,12 @@ class Difference:
     """One difference with the smallest scenario that shows it.
 
     `mode` is `user` or `kernel`, `outcome` a word of interface.md or None,
-    `line` where the two part, in src. `scenario` gives the names of the world
+    `line` where the two part, in src, `tgt_line` in tgt (None: tgt is no program).
+    `causes` tells differences of one group apart: for each place where the two
+    part what either does there; nothing where the explanation says it all.
+    `also` are further differences of the class, mode and outcome that come of
+    something else. `renamed` are the names that it all hangs on, where it is gone
+    once they are taken for the same. `scenario` gives the names of the world
     their numbers; every name that it does not give is 0. `src` and `tgt` are
     the whole traces, `selections` how `simulate` finds either program again.
     `inside` is the routine of the file that was compared by itself, for a
@@ -131,6 +148,10 @@ class Difference:
     explanation: str
     selections: tuple[Selection, Selection] = (Selection(), Selection())
     inside: str | None = None
+    tgt_line: int | None = None
+    causes: tuple[tuple[str, ...], ...] = ()
+    also: tuple[Difference, ...] = ()
+    renamed: tuple[Renamed, ...] = ()
 
     @property
     def kind(self) -> tuple[DifferenceClass, str, str | None, str | None]:
@@ -145,7 +166,43 @@ class Difference:
 
     def seen_in(self, src: Side, tgt: Side) -> Difference:
         """The same, known to have been seen between two programs."""
-        return replace(self, selections=(src.selection, tgt.selection))
+        further = tuple(d.seen_in(src, tgt) for d in self.also)
+        return replace(self, selections=(src.selection, tgt.selection), also=further)
+
+
+def _told_by(d: Difference) -> str:
+    """What makes two differences of a group the same: a class with a name of its own says it."""
+    return d.explanation if d.cls is DifferenceClass.OTHER else str(d.cls)
+
+
+def _order(d: Difference) -> tuple[object, ...]:
+    """The plainest first: one that asks for no macro to be set, with a small scenario."""
+    return sum(on for _, on in d.selections[0].settings), d.size, d.line
+
+
+def grouped(differences: Iterable[Difference]) -> tuple[Difference, ...]:
+    """One difference per class, mode and outcome, the one with the smallest scenario.
+
+    Others of the group that come of something else are found in its `also`, the
+    smallest of each.
+    """
+    groups: dict[object, list[Difference]] = {}
+    for one in differences:
+        for d in (replace(one, also=()), *one.also):
+            groups.setdefault(d.kind, []).append(d)
+    out = []
+    for alike in groups.values():
+        told: list[Difference] = []
+        known: set[str] = set()
+        # Where several causes meet, either side's may be one that is told by itself.
+        for d in sorted(alike, key=lambda d: (sum(map(len, d.causes)), *_order(d))):
+            places = d.causes or ((_told_by(d),),)
+            if any(known.isdisjoint(place) for place in places):
+                told.append(d)
+            known.update(c for place in places for c in place)
+        told.sort(key=_order)
+        out.append(replace(told[0], also=tuple(told[1:])))
+    return tuple(sorted(out, key=lambda d: (d.cls, d.mode, d.line)))
 
 
 @dataclass(frozen=True)

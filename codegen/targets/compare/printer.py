@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -49,7 +49,11 @@ class Reading:
 
     def steps(self, d: Difference) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
         """Both traces of a difference."""
-        return steps(d.src, d.scenario, self.naming), steps(d.tgt, d.scenario, self.naming)
+        theirs = steps(d.tgt, d.scenario, self.naming)
+        respelt = d.selections[1].respelt
+        if respelt:
+            theirs = tuple(replace(s, text=_respelt(s.text, respelt)) for s in theirs)
+        return steps(d.src, d.scenario, self.naming), theirs
 
     def replays(self, d: Difference) -> dict[str, list[str]]:
         """The commands that show the traces of a difference again, by side."""
@@ -63,7 +67,8 @@ class Reading:
     def _selected(self, d: Difference, selection: Selection) -> list[str]:
         words = [] if selection.function is None else ["--function", selection.function]
         for name, on in selection.settings:
-            words += ["--configuration", f"{name}={'y' if on else 'n'}"]
+            option = _respelt(name, selection.respelt)
+            words += ["--configuration", f"{option}={'y' if on else 'n'}"]
         if selection.entry is not None:
             words += ["--set", f"entry={selection.entry}"]
         for name, number in d.scenario.items():
@@ -74,9 +79,16 @@ class Reading:
 def _renamed(name: str, selection: Selection) -> str:
     """A scenario's name in the words of the other side: its parameters by its own names."""
     names = dict(selection.renamed)
-    if not names:
-        return name
-    return re.sub(r"(?<![\w.>])[A-Za-z_]\w*", lambda m: names.get(m[0], m[0]), name)
+    if names:
+        name = re.sub(r"(?<![\w.>])[A-Za-z_]\w*", lambda m: names.get(m[0], m[0]), name)
+    return _respelt(name, selection.respelt)
+
+
+def _respelt(text: str, names: Sequence[tuple[str, str]]) -> str:
+    """A text in src's names in tgt's."""
+    for old, new in names:
+        text = re.sub(rf"(?<!\w){re.escape(old)}(?!\w)", new.replace("\\", r"\\"), text)
+    return text
 
 
 # ---- text ----------------------------------------------------------------------------
@@ -89,8 +101,12 @@ def comparison_text(c: Comparison, reading: Reading) -> str:
     lines += [f"  note: {note}" for note in c.notes]
     for (cls, sentence), group in groupby(_in_order(c.differences), _kind):
         lines += ["", *_prose("  ", f"{cls}: {sentence}")]
-        for d in group:
-            lines += _paragraph(d, reading)
+        for mode, alike in groupby(group, lambda d: d.mode):
+            shown, *others = sorted(alike, key=lambda d: d.size)
+            lines += _paragraph(shown, reading)
+            if others:
+                words = [f"{w}," for w in map(_where, others)]
+                lines += _filled(f"    {mode} mode, too: ", [*words[:-1], words[-1][:-1]])
     return "\n".join(lines) + "\n"
 
 
@@ -100,9 +116,16 @@ def _kind(d: Difference) -> tuple[str, str]:
 
 
 def _in_order(differences: Sequence[Difference]) -> list[Difference]:
-    """As they come, those of one kind together."""
-    first = {_kind(d): i for i, d in reversed(list(enumerate(differences)))}
-    return sorted(differences, key=lambda d: first[_kind(d)])
+    """As they come, with those that stand beside others, those of one kind together."""
+    every = [one for d in differences for one in (d, *d.also)]
+    first = {_kind(d): i for i, d in reversed(list(enumerate(every)))}
+    return sorted(every, key=lambda d: (first[_kind(d)], d.mode))
+
+
+def _where(d: Difference) -> str:
+    """`no_vma (src line 93, tgt line 140)`: what was met, and where the two part."""
+    lines = f"line {d.line}" if d.tgt_line is None else f"src line {d.line}, tgt line {d.tgt_line}"
+    return f"{d.outcome or 'any outcome'} ({lines})"
 
 
 def _overview(differences: Sequence[Difference]) -> list[str]:
@@ -119,8 +142,7 @@ def _overview(differences: Sequence[Difference]) -> list[str]:
 
 def _paragraph(d: Difference, reading: Reading) -> list[str]:
     src, tgt = reading.steps(d)
-    outcome = f", {d.outcome}" if d.outcome else ""
-    lines = [f"    {d.mode} mode{outcome} (line {d.line})", *_scenario(d, reading)]
+    lines = [f"    {d.mode} mode, {_where(d)}", *_scenario(d, reading)]
     if tgt or reading.tgt is not None:
         lines += [f"      {line}" for line in merged_text(src, tgt, reading.files)]
     else:
@@ -168,7 +190,7 @@ def findings_text(path: str, function: str, c: Comparison, reading: Reading) -> 
     Empty where nothing was found.
     """
     lines: list[str] = []
-    for d in c.differences:
+    for d in (one for found in c.differences for one in (found, *found.also)):
         lines.append(f"{path}:{d.line}: {function}(): {d.cls}: {d.explanation}")
         lines += _paragraph(d, reading)[1:]
     return "".join(f"{line}\n" for line in lines)
@@ -191,7 +213,7 @@ def comparison_json(c: Comparison, reading: Reading) -> dict[str, Any]:
 def difference_json(d: Difference, reading: Reading) -> dict[str, Any]:
     """One entry of `differences`; `replay` are the argument lists of the commands."""
     src, tgt = reading.steps(d)
-    document = {
+    out = {
         "class": str(d.cls),
         "mode": d.mode,
         "outcome": d.outcome,
@@ -203,8 +225,17 @@ def difference_json(d: Difference, reading: Reading) -> dict[str, Any]:
         "replay": reading.replays(d),
     }
     if d.inside is not None:
-        document["inside"] = d.inside
-    return document
+        out["inside"] = d.inside
+    if d.tgt_line is not None:
+        out["tgt_line"] = d.tgt_line
+    if d.renamed:
+        out["renamed"] = [
+            {"src": r.old, "src_line": r.src_line, "tgt": r.new, "tgt_line": r.tgt_line}
+            for r in d.renamed
+        ]
+    if d.also:
+        out["also"] = [difference_json(one, reading) for one in d.also]
+    return out
 
 
 def _event_json(step: Step, own: str) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ before: A | !A      after: A && B | A && !B | !A     ->    three pairs
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from codegen.ir.handler import HandlerRole
@@ -15,7 +15,13 @@ from codegen.ir.solver import PathSolver
 from codegen.tables.mode import find_mode
 from codegen.targets.compare.compare import compare
 from codegen.targets.compare.merge import combined
-from codegen.targets.compare.nodes import Comparison, DifferenceClass, Selection, Side
+from codegen.targets.compare.nodes import (
+    Comparison,
+    Difference,
+    DifferenceClass,
+    Selection,
+    Side,
+)
 from codegen.targets.compare.routines import Insides
 from codegen.targets.compare.settings import agree, settings_of
 from codegen.targets.compare.slices import SlicingSolver
@@ -25,19 +31,54 @@ _PER_VMA_LOCK = "CONFIG_PER_VMA_LOCK"
 
 
 def compare_units(
-    before: Unit, after: Unit, function: str, accepted: frozenset[DifferenceClass]
+    before: Unit,
+    after: Unit,
+    function: str,
+    accepted: frozenset[DifferenceClass],
+    respelt: tuple[tuple[str, str], ...] = (),
 ) -> Comparison:
-    """The handler `function` of `before` against `after`, over every configuration of both."""
+    """The handler `function` of `before` against `after`, over every configuration of both.
+
+    `respelt` are names of `before` that stand in `after` for what its text calls
+    by another name.
+    """
     found = []
     # What one configuration asked and went through is not asked and gone through again.
     solver, stretches = SlicingSolver(), Stretches()
     insides = Insides(before, after, solver)
     for src, tgt in sides(before, after, function):
+        tgt = replace(tgt, selection=replace(tgt.selection, respelt=respelt))
         one = compare(src, tgt, accepted=accepted, solver=solver, stretches=stretches)
         seen = tuple(d.seen_in(src, tgt) for d in one.differences)
         found.append(replace(one, differences=seen))
-        found += insides.compared(src, tgt, one)
+        found += (_spelt(c, respelt) for c in insides.compared(src, tgt, one))
     return combined(found)
+
+
+def _spelt(found: Comparison, respelt: tuple[tuple[str, str], ...]) -> Comparison:
+    """The comparison of a routine, whose scenarios speak src's language as all do."""
+    told = tuple(
+        replace(d, selections=(d.selections[0], replace(d.selections[1], respelt=respelt)))
+        for d in found.differences
+    )
+    return replace(found, differences=told)
+
+
+def with_settings(found: Comparison, before: Unit, after: Unit) -> Comparison:
+    """The comparison, its differences saying which macros they want set that one side tests."""
+    mine, theirs = set(before.tested), set(after.tested)
+    one_sided = {n: "src" if n in mine else "tgt" for n in mine ^ theirs}
+    told = tuple(_with_settings(d, one_sided) for d in found.differences)
+    return replace(found, differences=told)
+
+
+def _with_settings(d: Difference, one_sided: Mapping[str, str]) -> Difference:
+    """The difference, saying of which macros it wants set only one side knows anything."""
+    wanted = [(n, one_sided[n]) for n, on in d.selections[0].settings if on and n in one_sided]
+    told = "".join(f", with {name}, which only {side} tests" for name, side in wanted)
+    explanation = f"{d.explanation.removesuffix('.')}{told}." if told else d.explanation
+    also = tuple(_with_settings(one, one_sided) for one in d.also)
+    return replace(d, explanation=explanation, also=also)
 
 
 def sides(before: Unit, after: Unit, function: str) -> Iterator[tuple[Side, Side]]:

@@ -333,7 +333,10 @@ def inferred_types(tokens: list[Token], known: frozenset[str]) -> set[str]:
         ):
             found.add(t.text)
         elif (
-            before in (";", "{", "}", "const") and after == "*" and _pointer_declared(tokens, i + 1)
+            before in (";", "{", "}", "const")
+            and t.text not in _STATEMENT_WORDS
+            and after == "*"
+            and _pointer_declared(tokens, i + 1)
         ):
             found.add(t.text)
         elif before == "(" and after == "*" and _pointer_cast(tokens, i + 1):

@@ -109,13 +109,12 @@ def _already_converted(unit: Unit, arch: str | None) -> HandlerTables | None:
 
 
 def _is_part_of(unit: Unit, handler: HandlerTables | None, converted: HandlerTables) -> bool:
-    """Whether a loop around handle_mm_fault() belongs to the function that calls the helper."""
-    if handler is None:
-        return False
-    calling = next(f for f in unit.tree.functions if f.name == converted.function)
-    return handler.function == calling.name or bool(
-        uses_of(unit.tree, handler.function, calling.body)
-    )
+    """Whether a loop around handle_mm_fault() and the call of the helper are one handler's."""
+    if handler is None or handler.function == converted.function:
+        return handler is not None
+    bodies = {f.name: f.body for f in unit.tree.functions}
+    pairs = (handler.function, converted.function), (converted.function, handler.function)
+    return any(a in bodies and uses_of(unit.tree, b, bodies[a]) for a, b in pairs)
 
 
 def _unread(unit: Unit, arch: str | None) -> HandlerTables:

@@ -49,7 +49,8 @@ class Case:
     """A difference in one scenario, with the questions that only a run can answer.
 
     `apart` are the steps in which the sides part, where it is steps that part them.
-    `pointers` are what the handler is given: the registers are among them.
+    `pointers` are what the handler is given: the registers are among them, and
+    `counters` are the words by which tgt reads the program counter from them.
 
     `calm`: do both sides agree once nobody else holds the lock? `alone`: does tgt
     with a VMA's own lock answer as it does itself with the mm's, once it is free? `entry`: once
@@ -74,6 +75,7 @@ class Case:
     apart: tuple[Apart, ...]
     constants: Mapping[str, int]
     pointers: tuple[str, ...]
+    counters: tuple[str, ...]
     calm: Callable[[], bool]
     alone: Callable[[], bool]
     slow: Callable[[], tuple[Replay, Replay] | None]

@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 from codegen.ir.environment import Outcome, Plan
 from codegen.ir.machine import MAX_STEPS
-from codegen.ir.nodes import Function
+from codegen.ir.nodes import Function, PureCall
 from codegen.ir.printer import term_text
+from codegen.ir.program import expressions_of
 from codegen.ir.solver import ResourceBound
 from codegen.ir.terms import Term, negate
 from codegen.ir.trace import End, Event, EventKind
@@ -203,7 +204,7 @@ class Findings:
             parting.src.outcome,
             parting.tgt.outcome,
             parting.joint.src.faults > 0,
-            _pending(parting.facts),
+            _answered(parting.facts),
             _shape(parting.src),
             _shape(parting.tgt),
         )
@@ -250,10 +251,14 @@ class Findings:
                     seen.append((parting, run))
                 if len(seen) >= most:
                     break
-            if seen:
-                parting, run = min(seen, key=lambda s: s[1].size)
-                self.differences.append(self._told(walk, parting, user, *run))
-            elif happens and kept[0].channel is not Channel.ACCOUNTING:
+            seen.sort(key=lambda s: s[1].size)
+            told: dict[DifferenceClass, Difference] = {}
+            for parting, run in seen:
+                # What looks alike may be of another class in another world.
+                difference = self._told(walk, parting, user, *run)
+                told.setdefault(difference.cls, difference)
+            self.differences += told.values()
+            if not seen and happens and kept[0].channel is not Channel.ACCOUNTING:
                 # What is counted in one stretch here and in another there is counted all
                 # the same, where no whole run of the kind shows a difference.
                 where = f"line {self.line(kept[0], self.entry)}, {kept[0].channel.value}"
@@ -280,6 +285,21 @@ class Findings:
             theirs = [f"tgt {n}" for n in only_in(part.tgt, self.called[0])]
             told.append(tuple(mine + theirs) or part_words(part))
         return tuple(told)
+
+    @cached_property
+    def counters(self) -> tuple[str, ...]:
+        """The words by which tgt asks where the fault happened.
+
+        lock_mm_and_find_vma() asks by the first; where nobody asks by the second
+        (arch/mips), a scenario says nothing of it.
+        """
+        asked = {
+            e.name
+            for function in self.tgt.program.functions.values()
+            for e in expressions_of(function)
+            if isinstance(e, PureCall)
+        }
+        return ("instruction_pointer", *({"exception_ip"} & asked))
 
     @cached_property
     def called(self) -> tuple[frozenset[str], frozenset[str]]:
@@ -447,6 +467,7 @@ class Findings:
             else (),
             self.constants,
             tuple(p.name for p in self.entry.params if p.type.pointer),
+            self.counters,
             calm=lambda: alike({**scenario, contended: 0}) is not None,
             alone=alone,
             slow=lambda: alike(scenario, fast=False),
@@ -512,18 +533,32 @@ def plain_world(facts: tuple[Term, ...]) -> Iterator[Term]:
             yield negate(part)
 
 
-def _pending(facts: tuple[Term, ...]) -> tuple[str, ...]:
-    """Which signals are known to be pending, or not to be, and which locks to be contended."""
-    words = ("signal_pending#", "fatal_signal_pending#", "mmap_lock_contended#", "vma_read_locked#")
-    return tuple(
-        sorted(
-            {
-                repr(f).split("#")[0]
-                for f in facts
-                if any(n.startswith(words) for n in f.symbols()) and len(f.symbols()) == 1
-            }
-        )
-    )
+_ANSWERS = (
+    "signal_pending#",
+    "fatal_signal_pending#",
+    "mmap_lock_contended#",
+    "killed_in_lock_wait#",
+    "vma_read_locked#",
+)
+
+
+_TABLES = ("search_exception_table", "search_extable")
+
+
+def _answered(facts: tuple[Term, ...]) -> tuple[str, ...]:
+    """What is known of the world's answers that a class hangs on.
+
+    Which signals are pending or not, which locks are contended and which waits
+    killed, and what the exception table was found to hold.
+    """
+    told = set()
+    for fact in facts:
+        atom = fact.args[0] if fact.op == "lnot" else fact
+        if any(t.op == "call" and str(t.payload).startswith(_TABLES) for t in atom.walk()):
+            told.add(repr(fact))
+        elif len(names := atom.symbols()) == 1 and min(names).startswith(_ANSWERS):
+            told.add(repr(fact).split("#")[0])
+    return tuple(sorted(told))
 
 
 def _shape(halt: object) -> tuple[object, ...]:

@@ -235,10 +235,10 @@ def may_wait(case: Case) -> bool:
     """Whether the contract lets the lock be waited for: not where kernel mode has no entry."""
     if case.user:
         return True
-    return any(case.tgt.run.number(t) for name in case.pointers for t in _lookups(name))
+    return any(case.tgt.run.number(t) for name in case.pointers for t in _lookups(case, name))
 
 
-def _lookups(regs: str) -> Iterator[Term]:
-    for word in ("instruction_pointer", "exception_ip"):
+def _lookups(case: Case, regs: str) -> Iterator[Term]:
+    for word in case.counters:
         pointer = call(word, (object_address(regs),), 64)
         yield call("search_exception_tables", (pointer,), 64)

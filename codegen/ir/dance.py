@@ -218,7 +218,7 @@ class Dancer(Caller):
             self._event(way, EventKind.LOCK_WAIT, "mmap_lock", (), span)
             self._give(way, instruction, integer(0, 64, "NULL"))
 
-        facts = env.vma_facts(ordinal, address, self.constants, covers=True)
+        facts = self._facts_of(found, ordinal, address, covers=True)
         forks: list[Fork] = [((*calm, found, *facts), take), ((*calm, negate(found)), none)]
         if self.plan.contended:
             may_wait = self._may_wait(args)
@@ -251,11 +251,19 @@ class Dancer(Caller):
         def none(way: State) -> None:
             self._give(way, instruction, integer(0, 64, "NULL"))
 
-        facts = env.vma_facts(ordinal, address, self.constants, covers=True)
+        facts = self._facts_of(locked, ordinal, address, covers=True)
         forks: list[Fork] = [((negate(locked),), none)]
         if self.plan.outcome not in (Outcome.NO_VMA, Outcome.STACK_GROWTH_FAILURE):
             forks.insert(0, ((locked, *facts), take))
         return forks
+
+    def _facts_of(
+        self, found: Term, ordinal: int, address: Term, covers: bool | None
+    ) -> tuple[Term, ...]:
+        """What holds of a VMA once it is found, and is so in every kernel."""
+        for fact in env.vma_facts(ordinal, address, self.constants, covers=None):
+            self.granted[disjoin(negate(found), fact)] = fact
+        return env.vma_facts(ordinal, address, self.constants, covers=covers)
 
     def _find(self, state: State, instruction: Call, role: Role, args: list[Term]) -> list[Fork]:
         ordinal = state.acquired
@@ -292,7 +300,7 @@ class Dancer(Caller):
             self._outcome(way, Outcome.STACK_GROWTH_FAILURE)
             self._give(way, instruction, integer(0, 64, "NULL"))
 
-        facts = env.vma_facts(ordinal, address, self.constants, covers=covers)
+        facts = self._facts_of(found, ordinal, address, covers=covers)
         if planned is Outcome.STACK_GROWTH_FAILURE and role is Role.FIND_VMA:
             facts = (*facts, env.grows(self.constants, ordinal))
         forks: list[Fork] = [((found, *facts), take)]

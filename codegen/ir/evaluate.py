@@ -121,6 +121,8 @@ class Evaluator:
         pointer = root_of(place)
         if pointer.op in ("object", "local", "text"):
             return
+        if pointer.op == "call" and str(pointer.payload).startswith("&"):
+            return  # `instruction_pointer(regs) = x`: what is assigned to is a place
         self._learn(state, truth(pointer), self.presumed)
 
     def _learn(self, state: State, fact: Term, learnt: dict[Term, Term]) -> None:

@@ -99,13 +99,19 @@ REASONS: tuple[Reason, ...] = (
         "The next case returns the same.",
     ),
     _reason(
+        "lost-call double-call",
+        r"^no_context\(",
+        "The call stands behind !user_mode(), and for kernel mode generic_fault() has said KERN "
+        "before.",
+    ),
+    _reason(
         "swapped-tests",
         "",
         "The two tests exclude each other.",
     ),
     _reason(
         "double-call",
-        r"die|panic|oops|BUG",
+        r"die|panic|oops|BUG|unhandled_fault",
         "The first of the two calls does not come back.",
     ),
     _reason(

@@ -227,6 +227,19 @@ class TestConvertedByHand:
         assert len(found[0].signals) == 24
         assert found[0].inconvertible is not None
 
+    def test_a_setting_without_the_handler_has_no_other_one(self, converted: Path) -> None:
+        """arm without CONFIG_MMU: the helper beside the file is nobody's then."""
+        file = converted / "arch/arc/mm/fault.c"
+        lines = file.read_text().splitlines(keepends=True)
+        start = next(i for i, line in enumerate(lines) if line.startswith("void do_page_fault("))
+        file.write_text(
+            "".join([*lines[:start], "#ifdef CONFIG_MMU\n", *lines[start:], "#endif\n"])
+        )
+        request = open_request(file, (), {}, 1)
+        (found,) = tabled(request, request.source.files[0])
+        assert (found.function, found.role) == ("do_page_fault", "handler")
+        assert found.configurations == ("defined(CONFIG_MMU)",)
+
 
 # ---- names --------------------------------------------------------------------------
 

@@ -116,13 +116,20 @@ class Subject:
     @cached_property
     def entries(self) -> tuple[str, ...]:
         """Where execution starts."""
-        return self.after.variants[0].found[0].entries
+        return self.first.found[0].entries
+
+    @cached_property
+    def first(self) -> Variant:
+        """The first configuration that has the handler (arm has none without CONFIG_MMU)."""
+        return next(v for v in self.after.variants if v.found)
 
     @cached_property
     def reach(self) -> dict[Part, frozenset[str]]:
         """The functions that the machine follows, in any configuration, by the text they are in."""
         names: dict[Part, set[str]] = {part: set() for part in Part}
         for variant in self.after.variants:
+            if not variant.found:
+                continue
             for function in followed(variant.program, self.entries)[0]:
                 if function.source.path == self.converted.path:
                     names[Part.HANDLER].add(function.name)
@@ -133,7 +140,7 @@ class Subject:
     def view(self, part: Part) -> View:
         """The text that a part is."""
         source = self.converted if part is Part.HANDLER else self.helper
-        return View(source, self.reach[part], self.after.variants[0].program)
+        return View(source, self.reach[part], self.first.program)
 
     def mutants(self, part: Part) -> Iterator[Mutant]:
         """Every mutant of a part, operator by operator."""
@@ -208,9 +215,11 @@ class Subject:
         """The variants of conversion and mutant in one configuration that are not alike."""
         for number, mine in enumerate(self.after.variants):
             for theirs in unit.variants:
-                if any(
-                    agree(a, b) for a in mine.configurations for b in theirs.configurations
-                ) and _program(mine) != _program(theirs):
+                if (
+                    mine.found
+                    and any(agree(a, b) for a in mine.configurations for b in theirs.configurations)
+                    and _program(mine) != _program(theirs)
+                ):
                     yield number, mine, theirs
 
     def _against_conversion(

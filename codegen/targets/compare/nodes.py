@@ -7,6 +7,7 @@ Comparison(EXPLAINED, (Difference(STALE_OUTCOME, "user", "no_vma", 98, {...}, ..
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -121,6 +122,35 @@ def size_of(scenario: Mapping[str, int]) -> tuple[int, int]:
     return len(scenario), sum(v.bit_length() for v in scenario.values())
 
 
+_ANSWERS = (
+    "mmap_lock_contended",
+    "killed_in_lock_wait",
+    "vma_read_locked",
+    "vma_found",
+    "vma",
+    "stack_grown",
+    "handle_mm_fault",
+)
+"""The world's answers in the order in which a pass asks for them."""
+
+
+def in_order(scenario: Mapping[str, int]) -> dict[str, int]:
+    """A scenario as it is read: the mode, what the registers and headers hold, pass by pass.
+
+    The order in which the names were met hangs on what a process did before.
+    """
+
+    def place(name: str) -> tuple[object, ...]:
+        asked = re.match(r"(\w+)#(\d+)", name)
+        if asked is None:
+            return 0, name != "user_mode(regs)", name.casefold(), name
+        word, number = asked.groups()
+        position = _ANSWERS.index(word) if word in _ANSWERS else len(_ANSWERS)
+        return int(number), position, word, name
+
+    return {name: scenario[name] for name in sorted(scenario, key=place)}
+
+
 @dataclass(frozen=True)
 class Difference:
     """One difference with the smallest scenario that shows it.
@@ -152,6 +182,9 @@ class Difference:
     causes: tuple[tuple[str, ...], ...] = ()
     also: tuple[Difference, ...] = ()
     renamed: tuple[Renamed, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scenario", in_order(self.scenario))
 
     @property
     def kind(self) -> tuple[DifferenceClass, str, str | None, str | None]:

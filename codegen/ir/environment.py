@@ -105,6 +105,16 @@ class Answer:
     outcome: Outcome | None = None
 
 
+LOCK_ANSWERS = ("mmap_lock_contended", "killed_in_lock_wait", "vma_read_locked")
+"""What a lock says when it is asked for."""
+
+SIGNAL_ANSWERS = ("fatal_signal_pending", "signal_pending")
+"""What is asked of the task behind a fault."""
+
+ANSWERS = (*LOCK_ANSWERS, "vma_found", "vma", "stack_grown", "handle_mm_fault", *SIGNAL_ANSWERS)
+"""What the world is asked in each pass, in that order; `vma` is all that the VMA holds."""
+
+
 def truth_symbol(name: str) -> Term:
     """A named truth value of the world."""
     return symbol(name, 1)

@@ -151,6 +151,10 @@ class Vocabulary:
         """The role of a word; None for a word that is not in the vocabulary."""
         return self.roles.get(name)
 
+    def words(self, role: Role) -> frozenset[str]:
+        """All words of a role."""
+        return frozenset(name for name, own in self.roles.items() if own is role)
+
     def is_reading(self, name: str) -> bool:
         """Whether a call of the word only reads, so that it may stand in an expression."""
         return self.roles.get(name) in READING_ROLES

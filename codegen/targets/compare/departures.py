@@ -17,27 +17,19 @@ from codegen.ir.environment import Outcome, truth_symbol
 from codegen.ir.nodes import Function
 from codegen.ir.terms import TRUE, Term, arithmetic, conjoin, equal, integer
 from codegen.ir.trace import End, Event, EventKind
+from codegen.ir.vocabulary import Role, load
 from codegen.targets.compare.classify import moves_on
-from codegen.targets.compare.compare import line_of
 from codegen.targets.compare.contract import runs_into_bug
 from codegen.targets.compare.nodes import DifferenceClass
 from codegen.targets.compare.observe import Observed
 from codegen.targets.compare.pair import Joint
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.survey import LOCK_CONTENDED, met
-from codegen.targets.compare.world import Halt
+from codegen.targets.compare.world import Halt, line_of
 
 PAGE_FAULTS = "PERF_COUNT_SW_PAGE_FAULTS"
 ERRORS = frozenset(
     {Outcome.OOM, Outcome.SIGSEGV, Outcome.SIGBUS, Outcome.HWPOISON, Outcome.HWPOISON_LARGE}
-)
-TABLE = frozenset(
-    {
-        "search_exception_tables",
-        "search_exception_table",
-        "search_kernel_exception_table",
-        "search_module_extables",
-    }
 )
 _OF_OUTCOME = ("handle_mm_fault#", "signal_pending#", "fatal_signal_pending#")
 
@@ -214,7 +206,7 @@ class Contract:
             return
         taken = next((e for e in halt.trace if e.kind is EventKind.LOCK), None)
         names = {n.split("#")[0].split("@")[0] for f in halt.facts for n in f.symbols()}
-        if taken is None or names & {"mmap_lock_contended", *TABLE}:
+        if taken is None or names & {"mmap_lock_contended", *load().words(Role.KERNEL_READS)}:
             return
         words = (
             "the mm's lock is waited for whether or not the exception table knows the instruction"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from codegen.frontend.nodes import Configuration
+from codegen.ir.environment import ANSWERS
 from codegen.ir.program import Program
 from codegen.ir.terms import Term
 from codegen.ir.trace import Event, EventKind
@@ -122,18 +123,6 @@ def size_of(scenario: Mapping[str, int]) -> tuple[int, int]:
     return len(scenario), sum(v.bit_length() for v in scenario.values())
 
 
-_ANSWERS = (
-    "mmap_lock_contended",
-    "killed_in_lock_wait",
-    "vma_read_locked",
-    "vma_found",
-    "vma",
-    "stack_grown",
-    "handle_mm_fault",
-)
-"""The world's answers in the order in which a pass asks for them."""
-
-
 def in_order(scenario: Mapping[str, int]) -> dict[str, int]:
     """A scenario as it is read: the mode, what the registers and headers hold, pass by pass.
 
@@ -145,7 +134,7 @@ def in_order(scenario: Mapping[str, int]) -> dict[str, int]:
         if asked is None:
             return 0, name != "user_mode(regs)", name.casefold(), name
         word, number = asked.groups()
-        position = _ANSWERS.index(word) if word in _ANSWERS else len(_ANSWERS)
+        position = ANSWERS.index(word) if word in ANSWERS else len(ANSWERS)
         return int(number), position, word, name
 
     return {name: scenario[name] for name in sorted(scenario, key=place)}

@@ -27,7 +27,6 @@ MAX_REPLAYED_PASSES = 12
 _ALL_ONES = (1 << 64) - 1
 _ORDINAL = re.compile(r"^([\w ]+?)#(\d+)")
 _CALL = re.compile(r"^(\w+)@(\d+)(?=\()")
-_TABLES = ("search_exception_tables", "search_exception_table")
 _OF_FAULTS = frozenset({"handle_mm_fault", "signal_pending", "fatal_signal_pending"})
 
 
@@ -128,14 +127,14 @@ def _seen(ended: Ended, evaluator: Evaluator) -> Replay:
     return replace(run, seen=observe(ended.halt.trace, run.holds))
 
 
-def with_entry(scenario: Mapping[str, int]) -> dict[str, int]:
-    """The scenario with an entry in the exception table for whatever is looked up.
+def with_entry(scenario: Mapping[str, int], tables: frozenset[str]) -> dict[str, int]:
+    """The scenario with an entry in the exception table for whatever is looked up by `tables`.
 
     Both sides may now come to a fault that neither came to before: a page's
     mask, which is never 0, has to be there.
     """
     values = {0, *scenario.values()}
-    found = {f"{word}({v:#x})": 1 for word in _TABLES for v in values}
+    found = {f"{word}({v:#x})": 1 for word in tables for v in values}
     return {"PAGE_MASK": _ALL_ONES, **scenario, **found}
 
 

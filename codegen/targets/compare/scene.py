@@ -15,7 +15,7 @@ from codegen.ir.environment import Plan
 from codegen.ir.nodes import Function
 from codegen.ir.terms import Term
 from codegen.ir.vocabulary import Role
-from codegen.targets.compare.compare import Findings
+from codegen.targets.compare.findings import Findings
 from codegen.targets.compare.nodes import Side
 from codegen.targets.compare.pair import Joint, Parting
 from codegen.targets.compare.slices import SlicingSolver

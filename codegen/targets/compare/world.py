@@ -21,7 +21,7 @@ from codegen.base.spans import Span
 from codegen.ir import environment as env
 from codegen.ir.environment import Outcome, Plan
 from codegen.ir.machine import Machine
-from codegen.ir.nodes import Call
+from codegen.ir.nodes import Call, Function
 from codegen.ir.program import Program
 from codegen.ir.solver import PathSolver, ResourceBound
 from codegen.ir.state import Fork, State, Stop
@@ -262,3 +262,10 @@ class World(Machine):
         forks = super()._lock_vma(state, instruction, args)
         # A VMA that has its own lock is there for everybody else, too.
         return [(((found, *facts) if len(facts) > 1 else facts), update) for facts, update in forks]
+
+
+def line_of(halt: Halt, entry: Function) -> int:
+    """The line at which a path halted or ended."""
+    frames = halt.state.frames if halt.state is not None else []
+    source = frames[-1].function.source if frames else entry.source
+    return source.line(halt.span.start)

@@ -15,7 +15,7 @@
 A stage is imported where it is used: `genfault --help` loads none of them.
 """
 
-from codegen.toolchain.comparison import against, checked, converted, judged, unpaired
+from codegen.toolchain.comparison import checked, converted, judged
 from codegen.toolchain.conversion import after_of, convert_file
 from codegen.toolchain.files import each_file
 from codegen.toolchain.pages import page_of, reported, sarif_log
@@ -30,6 +30,7 @@ from codegen.toolchain.request import (
 )
 from codegen.toolchain.series import plan, series_mails
 from codegen.toolchain.simulation import simulators
+from codegen.toolchain.sources import against, unpaired
 from codegen.toolchain.tabling import tabled
 
 __all__ = [

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The same handlers in two sources: what differs, what only has another name, what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from codegen.toolchain.products import Product, classes_of, reading_of, simulate_command
+from codegen.toolchain.request import Request, unit_of
+from codegen.toolchain.tabling import with_status
+
+if TYPE_CHECKING:
+    from codegen.base.diagnostics import Refusal
+    from codegen.corpus.nodes import CFile
+    from codegen.csyntax.renames import Rename
+    from codegen.ir.load import Unit
+    from codegen.tables.nodes import HandlerTables
+    from codegen.targets.compare.nodes import Comparison, DifferenceClass
+
+
+def against(
+    request: Request,
+    file: CFile,
+    other: Request,
+    partners: Mapping[str, CFile],
+    accepted: frozenset[str],
+    same: Sequence[Rename] = (),
+) -> tuple[Product, ...]:
+    """Each handler of a file compared with the same handler of another source.
+
+    `same` are names that the user takes for the same, src's and tgt's.
+    """
+    from codegen.base.diagnostics import Refusal, RefusalCode
+    from codegen.tables.extract import list_handlers, with_refusal
+
+    unit = unit_of(request, file)
+    partner = partners.get(file.path)
+    theirs = None if partner is None else unit_of(other, partner, (request, file), same)
+    twins = () if theirs is None else list_handlers(theirs, file.arch)
+    twin = next((h for h in twins if h.role == "handler"), None)
+    products = []
+    for listed in list_handlers(unit, file.arch):
+        product = Product(with_status(request, file, unit, listed), file.source.text)
+        if listed.role != "handler":
+            continue
+        if listed.refusals:
+            products.append(product)
+        elif partner is None or theirs is None or twin is None or twin.refusals:
+            where = (listed.function, file.path, listed.line)
+            missing = Refusal(RefusalCode.NO_COUNTERPART, _lacking(other, "tgt", partner), *where)
+            refusal = twin.refusals[0] if twin is not None and twin.refusals else missing
+            refused = with_refusal(listed, refusal)
+            products.append(replace(product, listed=refused, report=_unsupported(refusal)))
+        else:
+            pair = _Pair(request, file, other, partner, unit, theirs, listed, twin)
+            products.append(_side_by_side(product, pair, classes_of(accepted), same))
+    return tuple(products)
+
+
+def unpaired(
+    request: Request, other: Request, partners: Mapping[str, CFile]
+) -> tuple[Product, ...]:
+    """The handlers of `other` that `request` has no file for."""
+    from codegen.base.diagnostics import Refusal, RefusalCode
+    from codegen.tables.extract import list_handlers, with_refusal
+
+    paired = {file.path for file in partners.values()}
+    products = []
+    for file in other.source.files:
+        if file.path in paired:
+            continue
+        for listed in list_handlers(unit_of(other, file), file.arch):
+            if listed.role == "handler":
+                where = (listed.function, file.path, listed.line)
+                missing = Refusal(
+                    RefusalCode.NO_COUNTERPART, _lacking(request, "src", None), *where
+                )
+                refused = with_refusal(listed, missing)
+                products.append(Product(refused, file.source.text, report=_unsupported(missing)))
+    return tuple(products)
+
+
+def _unsupported(refusal: Refusal) -> str:
+    return f"UNSUPPORTED  {refusal.reason}\n"
+
+
+def _lacking(other: Request, side: str, partner: CFile | None) -> str:
+    """Why a handler has none beside it."""
+    where = f"{other.source.name} ({side})"
+    if partner is None:
+        return f"there is no such handler in {where}"
+    return f"{partner.path} has no handler that can be read in {where}"
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """One handler of two sources, and what it was read from."""
+
+    request: Request
+    file: CFile
+    other: Request
+    partner: CFile
+    unit: Unit
+    theirs: Unit
+    listed: HandlerTables
+    twin: HandlerTables
+
+
+def _side_by_side(
+    product: Product, pair: _Pair, accepted: frozenset[DifferenceClass], same: Sequence[Rename]
+) -> Product:
+    """The product with what differs; differences of names are told as that, once."""
+    from codegen.csyntax.renames import respelt
+    from codegen.targets.compare.naming import told_as_names
+    from codegen.targets.compare.nodes import Renamed
+    from codegen.targets.compare.printer import comparison_text
+    from codegen.targets.compare.sides import compare_units, with_settings
+
+    _, used = respelt(pair.partner.source, same)
+    given = [r for r in same if r in used]
+
+    def compared(theirs: Unit, taken: Sequence[Rename]) -> Comparison:
+        spelt = tuple((r.old, r.new) for r in taken)
+        found = compare_units(pair.unit, theirs, pair.listed.function, accepted, spelt)
+        return with_settings(found, pair.unit, theirs)
+
+    def under(taken: Sequence[Rename]) -> Comparison:
+        return compared(unit_of(pair.other, pair.partner, (pair.request, pair.file), taken), taken)
+
+    comparison = compared(pair.theirs, given)
+    notes = [f"taken for the same: {r.old} and {r.new}" for r in given]
+    found = _renamed(pair) if comparison.differences else ()
+    proven = {r: value for r in found if (value := _one_value(pair, r)) is not None}
+    if proven:
+        given += proven
+        comparison = under(given)
+        notes += [f"{r.old} is {r.new}: both trees define it as {v}" for r, v in proven.items()]
+    names = [r for r in found if r not in proven]
+    if names and comparison.differences:
+        told = [Renamed(r.old, r.new, r.src_line, r.tgt_line) for r in names]
+        again = under((*given, *names))
+        comparison = told_as_names(comparison, again, told) or comparison
+    comparison = replace(comparison, notes=(*comparison.notes, *notes))
+    reading = reading_of(
+        pair.unit,
+        (pair.file.path, pair.partner.path),
+        simulate_command(pair.request, pair.file),
+        simulate_command(pair.other, pair.partner),
+    )
+    judged = product.judged(comparison, comparison_text(comparison, reading), reading)
+    return replace(judged, same=tuple(str(r) for r in given))
+
+
+def _one_value(pair: _Pair, rename: Rename) -> str | None:
+    """What the headers of both trees define both names as; None where they do not agree."""
+    from codegen.corpus.defines import definitions
+
+    trees = pair.request.source.tree, pair.other.source.tree
+    if trees[0] is None or trees[1] is None:
+        return None
+    mine = definitions(trees[0], pair.file.path, rename.old)
+    theirs = definitions(trees[1], pair.partner.path, rename.new)
+    return " or ".join(sorted(mine)) if mine and mine == theirs else None
+
+
+def _renamed(pair: _Pair) -> tuple[Rename, ...]:
+    """What seems to have got another name between the two texts."""
+    from codegen.csyntax.identifiers import words_in
+    from codegen.csyntax.renames import renames
+    from codegen.ir.vocabulary import Role, load
+
+    vocabulary = load()
+    programs = [v.program for unit in (pair.unit, pair.theirs) for v in unit.variants]
+    shared = {n for p in programs for n in p.functions}
+    functions = {(n, n) for n in shared} | {(pair.listed.function, pair.twin.function)}
+    known = {n for p in programs for n in p.constants}
+    words = {w for unit in (pair.unit, pair.theirs) for w in words_in(unit.tree)}
+    known |= {w for w in words if vocabulary.role(w) not in (None, Role.PURE)}
+    return renames(pair.unit.tree, pair.theirs.tree, functions, known)

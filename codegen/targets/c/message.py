@@ -35,7 +35,8 @@ class Change:
     """The differences of one class in one mode: the outcomes that show it, in words.
 
     `ending` is how the original's trace ends that of the conversion does not:
-    "returned" (no signal at all), "code" (the same signal otherwise), "other".
+    "returned" (no signal at all), "code" (the same signal otherwise), "other";
+    an oops may end as "bug", in a BUG() that both run into.
     `told` is the comparison's own sentence about the first, `names` the flags
     that the original loses, or what it alone writes.
     """
@@ -173,6 +174,8 @@ def _ending(difference: Mapping[str, Any]) -> str:
     if difference["class"] == "dropped-effect":
         before, after = _written(difference["src"]), _written(difference["tgt"])
         return "joined" if after - before else "other" if before - after else "early"
+    if difference["class"] == "oops-reason":
+        return "bug" if any(e["kind"] == "bug" for e in difference["tgt"]) else "other"
     sent, now = _signals(difference["src"]), _signals(difference["tgt"])
     if not sent and now:
         return "returned"

@@ -1,80 +1,67 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Kernel mode is asked first, and meets user mode again before the dance.
-#include <linux/mm.h>
 #include <linux/extable.h>
-#include <linux/perf_event.h>
+#include <linux/mm.h>
 
-void toy_fault(struct pt_regs *regs, unsigned long where, unsigned long write)
+void lodestone_trap(unsigned long spot, bool stores, struct pt_regs *frame)
 {
-	unsigned int how = FAULT_FLAG_DEFAULT;
-	struct mm_struct *mm = current->mm;
-	struct vm_area_struct *area;
-	int why = SEGV_MAPERR;
-	vm_fault_t got;
+	struct vm_area_struct *range;
+	unsigned int fault_flags = FAULT_FLAG_DEFAULT;
+	int si_code = SEGV_MAPERR, signo = SIGSEGV;
+	vm_fault_t said;
 
-	if (faulthandler_disabled() || !mm)
-		goto beyond_help;
-
-	if (!user_mode(regs)) {
-		if (!search_exception_tables(regs->pc)) {
-			die("Oops", regs, write);
+	if (!current->mm || faulthandler_disabled())
+		goto ours;
+	if (!user_mode(frame)) {
+		if (!search_exception_tables(frame->pc)) {
+			die("lodestone", frame, stores);
 			return;
 		}
 		goto decode;
 	}
-	how |= FAULT_FLAG_USER;
+	fault_flags |= FAULT_FLAG_USER;
 decode:
-	if (write)
-		how |= FAULT_FLAG_WRITE;
-once_more:
-	area = lock_mm_and_find_vma(mm, where, regs);
-	if (unlikely(!area))
-		goto nothing_there;
-
-	why = SEGV_ACCERR;
-	if (!(area->vm_flags & (write ? VM_WRITE : VM_READ)))
-		goto not_allowed;
-
-	got = handle_mm_fault(area, where, how, regs);
-
-	if (fault_signal_pending(got, regs)) {
-		if (!user_mode(regs))
-			goto beyond_help;
-		return;
+	if (stores)
+		fault_flags |= FAULT_FLAG_WRITE;
+	perf_sw_event(PERF_COUNT_SW_PAGE_FAULTS, 1, frame, spot);
+lookup:
+	range = lock_mm_and_find_vma(current->mm, spot, frame);
+	if (!range)
+		goto theirs;
+	if (!(range->vm_flags & (stores ? VM_WRITE : VM_READ))) {
+		mmap_read_unlock(current->mm);
+		si_code = SEGV_ACCERR;
+		goto theirs;
 	}
-
-	if (got & VM_FAULT_COMPLETED)
-		return;
-
-	if (got & VM_FAULT_RETRY) {
-		how |= FAULT_FLAG_TRIED;
-		goto once_more;
+	said = handle_mm_fault(range, spot, fault_flags, frame);
+	if (fault_signal_pending(said, frame)) {
+		if (user_mode(frame))
+			return;
+		goto ours;
 	}
-	mmap_read_unlock(mm);
-	if (likely(!(got & VM_FAULT_ERROR)))
+	if (said & VM_FAULT_COMPLETED)
 		return;
-
-	if (!user_mode(regs))
-		goto beyond_help;
-	if (got & VM_FAULT_OOM)
+	if (said & VM_FAULT_RETRY) {
+		fault_flags |= FAULT_FLAG_TRIED;
+		goto lookup;
+	}
+	mmap_read_unlock(current->mm);
+	if (!(said & VM_FAULT_ERROR))
+		return;
+	if (user_mode(frame) && (said & VM_FAULT_OOM)) {
 		pagefault_out_of_memory();
-	else if (got & VM_FAULT_SIGBUS)
-		force_sig_fault(SIGBUS, BUS_ADRERR, (void __user *)where);
-	else if (got & VM_FAULT_SIGSEGV)
-		force_sig_fault(SIGSEGV, SEGV_MAPERR, (void __user *)where);
-	else
-		BUG();
-	return;
-
-not_allowed:
-	mmap_read_unlock(mm);
-nothing_there:
-	if (user_mode(regs)) {
-		force_sig_fault(SIGSEGV, why, (void __user *)where);
 		return;
 	}
-beyond_help:
-	if (fixup_exception(regs))
+	if (said & (VM_FAULT_SIGBUS | VM_FAULT_HWPOISON | VM_FAULT_HWPOISON_LARGE)) {
+		signo = SIGBUS;
+		si_code = BUS_ADRERR;
+	}
+theirs:
+	if (user_mode(frame)) {
+		force_sig_fault(signo, si_code, (void __user *)spot);
 		return;
-	die("Oops", regs, 0);
+	}
+ours:
+	if (!fixup_exception(frame))
+		die("lodestone", frame, 0);
 }

@@ -31,6 +31,7 @@ _KEYWORDS = frozenset(
     )
 )
 _JOINTS = (".", "->")
+_OPENING, _CLOSING = ("(", "[", "{"), (")", "]", "}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,8 @@ def renames(
     tgt does not use the old one anywhere in these functions, nor src the new
     one, and no other name stands in either's place. `known` are names that both
     sides understand, which are no renames of anything; neither is what one of
-    the texts declares itself.
+    the texts declares itself, nor a function that is given more, or fewer, or
+    what is called in one text only.
     """
     beside = set(functions)
     pairs = [(f, g) for f in src.functions for g in tgt.functions if (f.name, g.name) in beside]
@@ -75,16 +77,24 @@ def renames(
     theirs_used = {w for _, two in pairs for w in _words(tgt, two)}
     own = _declared(src) | _declared(tgt) | set(known)
     found: dict[tuple[str, str], Rename] = {}
+    unlike: set[tuple[str, str]] = set()
     for one, two in pairs:
-        for old, new in _in_place(_tokens(src, one), _tokens(tgt, two)):
+        mine, theirs = _tokens(src, one), _tokens(tgt, two)
+        for old, new in _in_place(mine, theirs):
             names = "".join(lx.text for lx in old), "".join(lx.text for lx in new)
             if not _may_be_renamed(old, new, own, mine_used, theirs_used):
                 continue
+            if _given(mine, old[-1]) != _given(theirs, new[-1]):
+                unlike.add(names)
             lines = src.source.line(old[0].start), tgt.source.line(new[0].start)
             found.setdefault(names, Rename(*names, *lines))
     olds = [r.old for r in found.values()]
     news = [r.new for r in found.values()]
-    return tuple(r for r in found.values() if olds.count(r.old) == 1 and news.count(r.new) == 1)
+    return tuple(
+        r
+        for r in found.values()
+        if olds.count(r.old) == 1 and news.count(r.new) == 1 and (r.old, r.new) not in unlike
+    )
 
 
 def _may_be_renamed(
@@ -100,6 +110,20 @@ def _may_be_renamed(
         return False
     # The last word is what is named; `ecr` may be there in both.
     return old[-1].text not in theirs and not {new[0].text, new[-1].text} <= set(mine)
+
+
+def _given(tokens: Sequence[Lexeme], name: Lexeme) -> int | None:
+    """How many arguments a name is called with where it stands; None where it is not called."""
+    at = next(i for i, lx in enumerate(tokens) if lx.start == name.start) + 1
+    if at >= len(tokens) or tokens[at].text != "(":
+        return None
+    depth = commas = 0
+    for position, token in enumerate(tokens[at:]):
+        depth += (token.text in _OPENING) - (token.text in _CLOSING)
+        commas += token.text == "," and depth == 1
+        if not depth:
+            return commas + 1 if position > 1 else 0
+    return None
 
 
 def _tokens(tree: SyntaxTree, function: FunctionText) -> list[Lexeme]:

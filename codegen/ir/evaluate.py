@@ -288,7 +288,7 @@ class Evaluator:
             if narrow:
                 limit = integer(1 << (types.INT_BITS - 1), types.LONG_BITS)
                 facts.append(less(mask, limit, False))
-            state.facts += tuple(f for f in facts if f not in state.facts)
+            self._grant(state, *facts)
 
     def _one_of_several(self, state: State, left: Term, right: Term) -> None:
         """`(x & (A | B)) == A` asks for A and not B, so the two have no bit in common."""
@@ -302,8 +302,12 @@ class Evaluator:
                 if other is not one and _is_opaque_mask(other):
                     common = arithmetic("and", one, other)
                     apart = negate(truth(common))
-                    if apart not in state.facts:
-                        state.facts = (*state.facts, apart)
+                    self._grant(state, apart)
+
+    def _grant(self, state: State, *facts: Term) -> None:
+        """What holds of a header's constants in every kernel."""
+        self.granted.update((f, f) for f in facts)
+        state.facts += tuple(f for f in facts if f not in state.facts)
 
     def _narrowed(self, state: State, value: Term, bits: int) -> None:
         """`int is_write = error_code & DSISR_ISSTORE` keeps the bit, or it would be no use."""

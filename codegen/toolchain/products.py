@@ -69,13 +69,21 @@ class Product:
 
 
 def reading_of(
-    unit: Unit, files: tuple[str, str], src: tuple[str, ...], tgt: tuple[str, ...] | None
+    unit: Unit,
+    files: tuple[str, str],
+    src: tuple[str, ...],
+    tgt: tuple[str, ...] | None,
+    theirs: Unit | None = None,
 ) -> Reading:
-    """How a comparison is told: the names of constants, both files, the commands that replay."""
+    """How a comparison is told: the names of constants, both files, the commands that replay.
+
+    `theirs` is the other source's file, whose constants src's kernel may not have.
+    """
     from codegen.ir.naming import Naming
     from codegen.targets.compare.printer import Reading
 
-    constants = unit.variants[0].program.constants if unit.variants else {}
+    units = [u for u in (theirs, unit) if u is not None and u.variants]
+    constants = {n: v for u in units for n, v in u.variants[0].program.constants.items()}
     return Reading(Naming(constants), files, src, tgt)
 
 

@@ -132,11 +132,11 @@ def _side_by_side(
     comparison = compared(pair.theirs, given)
     notes = [f"taken for the same: {r.old} and {r.new}" for r in given]
     found = _renamed(pair) if comparison.differences else ()
-    proven = {r: value for r in found if (value := _one_value(pair, r)) is not None}
+    proven = {r: reason for r in found if (reason := _one_thing(pair, r)) is not None}
     if proven:
         given += proven
         comparison = under(given)
-        notes += [f"{r.old} is {r.new}: both trees define it as {v}" for r, v in proven.items()]
+        notes += [f"{r.old} is {r.new}: {reason}" for r, reason in proven.items()]
     names = [r for r in found if r not in proven]
     if names and comparison.differences:
         told = [Renamed(r.old, r.new, r.src_line, r.tgt_line) for r in names]
@@ -148,13 +148,17 @@ def _side_by_side(
         (pair.file.path, pair.partner.path),
         simulate_command(pair.request, pair.file),
         simulate_command(pair.other, pair.partner),
+        pair.theirs,
     )
     judged = product.judged(comparison, comparison_text(comparison, reading), reading)
     return replace(judged, same=tuple(str(r) for r in given))
 
 
-def _one_value(pair: _Pair, rename: Rename) -> str | None:
-    """What the headers of both trees define both names as; None where they do not agree."""
+def _one_thing(pair: _Pair, rename: Rename) -> str | None:
+    """Why two names are the same thing, as the headers of the trees say; None where they do not.
+
+    Both trees define both names alike, or one tree knows both and defines one as the other.
+    """
     from codegen.corpus.defines import definitions
 
     trees = pair.request.source.tree, pair.other.source.tree
@@ -162,7 +166,13 @@ def _one_value(pair: _Pair, rename: Rename) -> str | None:
         return None
     mine = definitions(trees[0], pair.file.path, rename.old)
     theirs = definitions(trees[1], pair.partner.path, rename.new)
-    return " or ".join(sorted(mine)) if mine and mine == theirs else None
+    if mine and mine == theirs:
+        return f"both trees define it as {' or '.join(sorted(mine))}"
+    if definitions(trees[0], pair.file.path, rename.new) == {rename.old}:
+        return f"src's headers define {rename.new} as {rename.old}"
+    if definitions(trees[1], pair.partner.path, rename.old) == {rename.new}:
+        return f"tgt's headers define {rename.old} as {rename.new}"
+    return None
 
 
 def _renamed(pair: _Pair) -> tuple[Rename, ...]:

@@ -301,6 +301,35 @@ def test_macros_that_both_trees_define_alike_are_the_same(
     assert json_of(src, tgt)[0] == code
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ("#define ECR_C_STORE ECR_C_PROTV_STORE\n", "", 0),
+        ("", "#define ECR_C_PROTV_STORE ECR_C_STORE\n", 0),
+        ("#define ECR_C_STORE ECR_C_PROTV_LOAD\n", "", 1),
+    ],
+)
+def test_a_macro_that_one_tree_defines_as_the_other_is_the_same(
+    tmp_path: Path, old: str, new: str, code: int
+) -> None:
+    """x86: linux 6.1 calls pmd_large() by the name pmd_leaf() as well, 6.12 by that alone."""
+    src = with_header(tree(tmp_path / "old", ARC, as_they_are), old)
+    assert json_of(src, renamed(tmp_path / "new", new))[0] == code
+
+
+def test_a_flag_that_only_tgt_has_goes_by_its_name(tmp_path: Path) -> None:
+    src = tree(tmp_path / "old", ARC, as_they_are)
+    header = src / "include/linux/mm.h"
+    kept = [n for n in header.read_text().splitlines() if " FAULT_FLAG_VMA_LOCK " not in n]
+    header.write_text("\n".join(kept) + "\n")
+    more = ARC.replace(
+        "flags |= FAULT_FLAG_WRITE;", "flags |= FAULT_FLAG_WRITE | FAULT_FLAG_VMA_LOCK;"
+    )
+    assert more != ARC
+    _, told = diff(src, tree(tmp_path / "new", more, as_they_are))
+    assert "|FAULT_FLAG_VMA_LOCK" in told.replace("|\n", "|").replace("| ", "|").replace(" ", "")
+
+
 # ---- handlers that only one source has ----------------------------------------------
 
 

@@ -32,6 +32,11 @@ def found(src: str, tgt: str) -> list[str]:
         # What both sides know by number is what it is; so is what the text declares.
         ("g(SEGV_MAPERR);", "g(SEGV_ACCERR);", []),
         ("int a = 1; g(a);", "int b = 1; g(b);", []),
+        # A function that is given more, or a function in place of a variable, is another.
+        ("x = look(a, b);", "x = look_up(a, b);", ["look=look_up"]),
+        ("x = look(a);", "x = look_up(a, g(b, 0));", []),
+        ("x = look(a); y = look(b);", "x = look_up(a); y = look_up(b, 0);", []),
+        ("x = lowcore;", "x = get_lowcore();", []),
         # Text in comments and literals is no name.
         ('g("a"); /* a */', 'g("b"); /* b */', []),
     ],

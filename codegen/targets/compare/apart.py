@@ -8,7 +8,8 @@ src  die(1) return       tgt  c() die(2) return       ->    tgt alone: c(); die(
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -16,6 +17,7 @@ from codegen.ir.terms import Term
 from codegen.ir.trace import Event, EventKind
 from codegen.targets.compare.observe import Step, Writes
 
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _TELLING = frozenset({EventKind.SIGNAL, EventKind.KERNEL, EventKind.BUG, EventKind.OOM})
 
 
@@ -111,6 +113,41 @@ def only_in(steps: tuple[Step, ...], names: frozenset[str]) -> tuple[str, ...]:
     """The calls among the steps that are not among `names`, what the other program calls."""
     calls = (s.name for s in steps if isinstance(s, Event) and s.name not in names)
     return tuple(dict.fromkeys(calls))
+
+
+def until_swapped(
+    parts: tuple[Apart, ...],
+    facts: Iterable[Term],
+    called: tuple[frozenset[str], frozenset[str]],
+) -> tuple[Apart, ...]:
+    """The places up to one where each side calls what the other does not know, if the way hangs on
+    what either call gave; else all of them.
+
+    What follows there answers two questions that nobody can hold against each other.
+    """
+    for position, part in enumerate(parts):
+        names = swapped(part, called)
+        if names and _hangs_on(names, facts):
+            return parts[: position + 1]
+    return parts
+
+
+def swapped(part: Apart, called: tuple[frozenset[str], frozenset[str]]) -> frozenset[str]:
+    """What either side calls at one place, where the other has `called` nothing of the name."""
+    mine, theirs = only_in(part.src, called[1]), only_in(part.tgt, called[0])
+    return frozenset((*mine, *theirs)) if mine and theirs else frozenset()
+
+
+def _hangs_on(names: frozenset[str], facts: Iterable[Term]) -> bool:
+    """Whether a fact is about what one of the calls gave."""
+    words = {word for fact in facts for name in fact.symbols() for word in _WORD.findall(name)}
+    words |= {
+        str(part.payload).partition("@")[0]
+        for fact in facts
+        for part in fact.walk()
+        if part.op == "call"
+    }
+    return not names.isdisjoint(words)
 
 
 def first_line(steps: tuple[Step, ...]) -> int | None:

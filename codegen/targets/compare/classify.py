@@ -79,7 +79,9 @@ def moves_on(steps: tuple[Step, ...]) -> bool:
 def stale_outcome(case: Case) -> bool:
     """After a retry; had this pass been the first, src would have done what tgt does.
 
-    tgt itself carries nothing over: it does the same in both passes.
+    tgt itself carries nothing over: it does the same in both passes. What src
+    carries over is its answer; a call more (powerpc's count of pages that had to
+    be read, kept over all passes) is none.
     """
     if case.passes < 2 or (not case.tgt.steps and case.tgt.halt.end is End.STOP):
         return False
@@ -96,7 +98,7 @@ def stale_outcome(case: Case) -> bool:
     if _at_routine(now) and now == case.src.run.told(case.src.steps):
         return False
     same_end = _at_routine(then) or tgt.halt.end is case.tgt.halt.end
-    return now == then and same_end
+    return now == then and same_end and answers_differ(case.src.run, src)
 
 
 def _at_routine(told: tuple[object, ...]) -> bool:

@@ -7,7 +7,7 @@ partings that look alike   ->   replayed in both programs, classified, the small
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from itertools import chain, islice
 from typing import NamedTuple
@@ -22,10 +22,11 @@ from codegen.ir.terms import Term, negate
 from codegen.ir.trace import End, Event, EventKind
 from codegen.ir.vocabulary import Role
 from codegen.targets.compare.answers import answers_differ
-from codegen.targets.compare.apart import apart, first_line, only_in
+from codegen.targets.compare.apart import apart, first_line, only_in, swapped, until_swapped
 from codegen.targets.compare.cases import Case, Tail
 from codegen.targets.compare.classify import classify
 from codegen.targets.compare.explain import explanation, part_words
+from codegen.targets.compare.leaving import Leaving, leaving, once_a_place
 from codegen.targets.compare.mode import names_called
 from codegen.targets.compare.nodes import (
     Difference,
@@ -154,6 +155,7 @@ class Findings:
         """Makes differences of the partings of one mode: those that really happen."""
         # Where there are few kinds, more of each are looked at for the smallest scenario.
         most = max(1, MAX_LOOKED_AT // max(1, len(self.partings)))
+        found: list[tuple[Difference, Leaving | None]] = []
         for kind, kept in self.partings.items():
             happens = kind in self.crowded
             seen: list[tuple[Parting, Seen]] = []
@@ -165,17 +167,18 @@ class Findings:
                 if len(seen) >= most:
                     break
             seen.sort(key=lambda s: s[1].size)
-            told: dict[DifferenceClass, Difference] = {}
+            told: dict[DifferenceClass, tuple[Difference, Leaving | None]] = {}
             for parting, run in seen:
                 # What looks alike may be of another class in another world.
-                difference = self._told(walk, parting, user, *run)
-                told.setdefault(difference.cls, difference)
-            self.differences += told.values()
+                difference, left = self._told(walk, parting, user, *run)
+                told.setdefault(difference.cls, (difference, left))
+            found += told.values()
             if not seen and happens and kept[0].channel is not Channel.ACCOUNTING:
                 # What is counted in one stretch here and in another there is counted all
                 # the same, where no whole run of the kind shows a difference.
                 where = f"line {self.line(kept[0], self.entry)}, {kept[0].channel.value}"
                 self.notes.append(f"a difference could not be replayed ({where})")
+        self.differences += once_a_place(found)
 
     @staticmethod
     def line(parting: Parting, entry: Function) -> int:
@@ -252,13 +255,17 @@ class Findings:
         scenario: dict[str, int],
         src: Replay,
         tgt: Replay,
-    ) -> Difference:
+    ) -> tuple[Difference, Leaving | None]:
         case = self._case(walk, parting, user, scenario, src, tgt)
         if self.inside is not None:
+            case = replace(case, apart=until_swapped(case.apart, parting.facts, self.called))
             cls, outcome = DifferenceClass.OTHER, None
         else:
             cls, outcome = classify(case), outcome_text(case)
-        return Difference(
+        left = None
+        if cls is DifferenceClass.OTHER and self.inside is None:
+            left = leaving(case, self.src, self.tgt, scenario, self.called)
+        told = Difference(
             cls,
             "user" if user else "kernel",
             outcome,
@@ -266,11 +273,18 @@ class Findings:
             scenario,
             src.trace,
             tgt.trace,
-            explanation(cls, case, outcome, self.inside),
+            self._sentence(cls, case, outcome),
             inside=self.inside,
             tgt_line=self.tgt_line(parting),
             causes=self._causes(case) if cls is DifferenceClass.OTHER else (),
         )
+        return told, left
+
+    def _sentence(self, cls: DifferenceClass, case: Case, outcome: str | None) -> str:
+        told = explanation(cls, case, outcome, self.inside)
+        if self.inside is None or not case.apart or not swapped(case.apart[-1], self.called):
+            return told
+        return f"{told.removesuffix('.')}; what hangs on that is not told apart."
 
     def _worlds(self, parting: Parting) -> Iterator[tuple[Term, ...]]:
         """The facts of ways that lead to the parting, a few; none if no way does."""

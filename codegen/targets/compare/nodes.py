@@ -93,7 +93,7 @@ class Side:
     its own: lock_vma_under_rcu() finds nothing there. `low_stack` is True where
     it is left to the program that no stack grows below FIRST_USER_ADDRESS.
     `configurations` are the settings that give rise to the program, none where
-    there is only one.
+    there is only one. `handler` is the function that goes to the mm; "" is the entry itself.
     `runs` remembers what the program did in the worlds that it was run in.
     """
 
@@ -105,6 +105,7 @@ class Side:
     selection: Selection = Selection()
     low_stack: bool = False
     configurations: tuple[Configuration, ...] = ()
+    handler: str = ""
     runs: Runs = field(default_factory=Runs, compare=False, repr=False)
 
 
@@ -154,7 +155,8 @@ class Difference:
     their numbers; every name that it does not give is 0. `src` and `tgt` are
     the whole traces, `selections` how `simulate` finds either program again.
     `inside` is the routine of the file that was compared by itself, for a
-    difference that is seen there.
+    difference that is seen there. `hangs_on` are the macros that have to be set
+    for it and that only one side's text tests, each with that side: they are its cause.
     """
 
     cls: DifferenceClass
@@ -171,6 +173,7 @@ class Difference:
     causes: tuple[tuple[str, ...], ...] = ()
     also: tuple[Difference, ...] = ()
     renamed: tuple[Renamed, ...] = ()
+    hangs_on: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scenario", in_order(self.scenario))

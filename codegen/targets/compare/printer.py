@@ -99,20 +99,29 @@ def comparison_text(c: Comparison, reading: Reading) -> str:
     counted = f"{c.pairs} path pairs over {c.passes} pass{'es' if c.passes != 1 else ''}"
     lines = [f"{c.verdict}  {counted}", *_overview(c.differences)]
     lines += [f"  note: {note}" for note in c.notes]
-    for (cls, sentence), group in groupby(_in_order(c.differences), _kind):
-        lines += ["", *_prose("  ", f"{cls}: {sentence}")]
-        for mode, alike in groupby(group, lambda d: d.mode):
-            shown, *others = sorted(alike, key=lambda d: d.size)
+    for _, group in groupby(_in_order(c.differences), _kind):
+        every = list(group)
+        # What is seen in the handler itself says more than what is seen inside a routine.
+        every.sort(key=lambda d: (d.mode, d.inside is not None, d.size))
+        lines += ["", *_prose("  ", f"{every[0].cls}: {_sentence(every[0])}")]
+        for mode, alike in groupby(every, lambda d: d.mode):
+            shown, *others = alike
             lines += _paragraph(shown, reading)
             if others:
                 words = [f"{w}," for w in map(_where, others)]
-                lines += _filled(f"    {mode} mode, too: ", [*words[:-1], words[-1][:-1]])
+                too = "what else comes of it" if shown.hangs_on else f"{mode} mode, too"
+                lines += _filled(f"    {too}: ", [*words[:-1], words[-1][:-1]])
     return "\n".join(lines) + "\n"
 
 
-def _kind(d: Difference) -> tuple[str, str]:
-    """The class, and the explanation without when it was met."""
-    return str(d.cls), d.explanation.partition(": ")[2] or d.explanation
+def _kind(d: Difference) -> tuple[object, ...]:
+    """What is told under one heading: a class, and one sentence or one cause in one mode."""
+    return (str(d.cls), *((d.mode, d.hangs_on) if d.hangs_on else (_sentence(d),)))
+
+
+def _sentence(d: Difference) -> str:
+    """The explanation without when it was met."""
+    return d.explanation.partition(": ")[2] or d.explanation
 
 
 def _in_order(differences: Sequence[Difference]) -> list[Difference]:

@@ -65,20 +65,34 @@ def _spelt(found: Comparison, respelt: tuple[tuple[str, str], ...]) -> Compariso
 
 
 def with_settings(found: Comparison, before: Unit, after: Unit) -> Comparison:
-    """The comparison, its differences saying which macros they want set that one side tests."""
+    """The comparison, its differences saying which macros they want set that one side tests.
+
+    Such a macro is one cause, whatever comes of it: of one class, mode and outcome
+    the smallest is told.
+    """
     mine, theirs = set(before.tested), set(after.tested)
     one_sided = {n: "src" if n in mine else "tgt" for n in mine ^ theirs}
-    told = tuple(_with_settings(d, one_sided) for d in found.differences)
+    told = tuple(_once_each(_with_settings(d, one_sided)) for d in found.differences)
     return replace(found, differences=told)
 
 
 def _with_settings(d: Difference, one_sided: Mapping[str, str]) -> Difference:
     """The difference, saying of which macros it wants set only one side knows anything."""
-    wanted = [(n, one_sided[n]) for n, on in d.selections[0].settings if on and n in one_sided]
+    wanted = tuple((n, one_sided[n]) for n, on in d.selections[0].settings if on and n in one_sided)
     told = "".join(f", with {name}, which only {side} tests" for name, side in wanted)
     explanation = f"{d.explanation.removesuffix('.')}{told}." if told else d.explanation
     also = tuple(_with_settings(one, one_sided) for one in d.also)
-    return replace(d, explanation=explanation, also=also)
+    return replace(d, explanation=explanation, also=also, hangs_on=wanted)
+
+
+def _once_each(d: Difference) -> Difference:
+    """The difference without those beside it that hang on what another hangs on."""
+    known, also = {d.hangs_on}, []
+    for one in d.also:
+        if not one.hangs_on or one.hangs_on not in known:
+            also.append(one)
+        known.add(one.hangs_on)
+    return replace(d, also=tuple(also))
 
 
 def sides(before: Unit, after: Unit, function: str) -> Iterator[tuple[Side, Side]]:
@@ -152,6 +166,11 @@ class _Sides:
         if side is None:
             mode = find_mode(variant.program, entry, handler, self._solver)
             side = self._known[key] = Side(
-                variant.program, entry, mode, label, configurations=variant.configurations
+                variant.program,
+                entry,
+                mode,
+                label,
+                configurations=variant.configurations,
+                handler=handler,
             )
         return replace(side, label=label, per_vma_lock=locks)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A run in one concrete world that also remembers which way each branch went, and every store.
 
-    watch(side, scenario).turns    (("arch/arc/mm/fault.c", Span(...), ".12"), ...)
+    watch(side, scenario).turns    (("arch/arc/mm/fault.c", Span(...), ".12", "do_page_fault"), ...)
 
 Two runs that differ in one value only part at the first use of that value.
 """
@@ -27,11 +27,12 @@ from codegen.targets.compare.world import World
 
 @dataclass(frozen=True)
 class Turn:
-    """One branch, and the block that came next."""
+    """One branch of a function, and the block that came next."""
 
     source: SourceText
     span: Span
     label: str
+    function: str
 
     @property
     def line(self) -> int:
@@ -92,7 +93,9 @@ class _Watching(World):
     def _branch(self, state: State, branch: Branch) -> list[State | Path] | None:
         frame = state.frames[-1]
         states = Machine._branch(self, state, branch)
-        self.turns.append(Turn(frame.function.source, branch.span, frame.label))
+        self.turns.append(
+            Turn(frame.function.source, branch.span, frame.label, frame.function.name)
+        )
         return states
 
     def _store(self, state: State, place: Term, value: Term, span: Span) -> None:

@@ -573,6 +573,14 @@ def _counted(entries: Sequence[Entry]) -> str:
 @click.option("--emit-dir", type=click.Path(path_type=Path), help="Write one module a handler.")
 @click.option("--converted", "after", is_flag=True, help="The converted side.")
 @click.option("--function", metavar="NAME", help="A routine of the handler's file, by itself.")
+@click.option(
+    "--same",
+    "same",
+    multiple=True,
+    metavar="OLD=NEW",
+    callback=_renames,
+    help="Read what SOURCE calls NEW as OLD, as `diff --same` does.",
+)
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 def simulate(
     source: Path | None,
@@ -587,6 +595,7 @@ def simulate(
     function: str | None,
     force: bool,
     fix: frozenset[str],
+    same: Sequence[Rename],
 ) -> int:
     """Run one scenario and show its trace, or write the simulator module."""
     from codegen.base.diagnostics import Refusal
@@ -594,7 +603,9 @@ def simulate(
     from codegen.targets.simulator.run import load_simulator, scenario_from, trace_json
     from codegen.toolchain import simulators
 
-    request = replace(_request(source, archs, settings, jobs), fixes=fix)
+    request = replace(_request(source, archs, settings, jobs), fixes=fix, same=tuple(same))
+    if same and after:
+        raise click.UsageError("--same goes with a source as it is")
     work = partial(simulators, converted_side=after, function=function)
     if fix and not after:
         raise click.UsageError("--fix goes with --converted")

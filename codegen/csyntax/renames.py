@@ -31,7 +31,7 @@ _KEYWORDS = frozenset(
     )
 )
 _JOINTS = (".", "->")
-_OPENING, _CLOSING = ("(", "[", "{"), (")", "]", "}")
+OPENING, _CLOSING = ("(", "[", "{"), (")", "]", "}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +79,12 @@ def renames(
     found: dict[tuple[str, str], Rename] = {}
     unlike: set[tuple[str, str]] = set()
     for one, two in pairs:
-        mine, theirs = _tokens(src, one), _tokens(tgt, two)
+        mine, theirs = tokens_of(src, one), tokens_of(tgt, two)
         for old, new in _in_place(mine, theirs):
             names = "".join(lx.text for lx in old), "".join(lx.text for lx in new)
             if not _may_be_renamed(old, new, own, mine_used, theirs_used):
                 continue
-            if _given(mine, old[-1]) != _given(theirs, new[-1]):
+            if given_at(mine, old[-1]) != given_at(theirs, new[-1]):
                 unlike.add(names)
             lines = src.source.line(old[0].start), tgt.source.line(new[0].start)
             found.setdefault(names, Rename(*names, *lines))
@@ -112,26 +112,27 @@ def _may_be_renamed(
     return old[-1].text not in theirs and not {new[0].text, new[-1].text} <= set(mine)
 
 
-def _given(tokens: Sequence[Lexeme], name: Lexeme) -> int | None:
+def given_at(tokens: Sequence[Lexeme], name: Lexeme) -> int | None:
     """How many arguments a name is called with where it stands; None where it is not called."""
     at = next(i for i, lx in enumerate(tokens) if lx.start == name.start) + 1
     if at >= len(tokens) or tokens[at].text != "(":
         return None
     depth = commas = 0
     for position, token in enumerate(tokens[at:]):
-        depth += (token.text in _OPENING) - (token.text in _CLOSING)
+        depth += (token.text in OPENING) - (token.text in _CLOSING)
         commas += token.text == "," and depth == 1
         if not depth:
             return commas + 1 if position > 1 else 0
     return None
 
 
-def _tokens(tree: SyntaxTree, function: FunctionText) -> list[Lexeme]:
+def tokens_of(tree: SyntaxTree, function: FunctionText) -> list[Lexeme]:
+    """The tokens of a function, comments aside."""
     return list(lex_text(tree.source.text, function.span.start, function.span.end))
 
 
 def _words(tree: SyntaxTree, function: FunctionText) -> Iterator[str]:
-    return (lx.text for lx in _tokens(tree, function) if lx.is_word)
+    return (lx.text for lx in tokens_of(tree, function) if lx.is_word)
 
 
 def _declared(tree: SyntaxTree) -> set[str]:
@@ -139,7 +140,7 @@ def _declared(tree: SyntaxTree) -> set[str]:
     names = {f.name for f in tree.functions}
     names |= {d.name for d in tree.directives if d.kind == "define" and d.name}
     for function in tree.functions:
-        tokens = _tokens(tree, function)
+        tokens = tokens_of(tree, function)
         for before, word, after in zip(tokens, tokens[1:], tokens[2:], strict=False):
             declares = before.is_word and before.text not in ("return", "goto", "case", "else")
             if word.is_word and (declares or before.text == "*") and after.text in "=;,)[":

@@ -29,6 +29,7 @@ class Request:
     jobs: int = 1
     path: Path | None = None
     fixes: frozenset[str] = frozenset()
+    same: tuple[Rename, ...] = ()
 
 
 def open_request(
@@ -88,7 +89,7 @@ def unit_of(
     if helper is not None:
         constants = {**constants, **enumerators(helper.header.text)}
     library = None if helper is None else helper.c
-    text, _ = respelt(file.source.with_newlines("\n"), same)
+    text, _ = respelt(file.source.with_newlines("\n"), (*request.same, *same))
     return load_unit(text, constants, request.fixed, library)
 
 

@@ -121,9 +121,11 @@ def _side_by_side(
     _, used = respelt(pair.partner.source, same)
     given = [r for r in same if r in used]
 
+    numbers = _numbers(pair)
+
     def compared(theirs: Unit, taken: Sequence[Rename]) -> Comparison:
         spelt = tuple((r.old, r.new) for r in taken)
-        found = compare_units(pair.unit, theirs, pair.listed.function, accepted, spelt)
+        found = compare_units(pair.unit, theirs, pair.listed.function, accepted, spelt, numbers)
         return with_settings(found, pair.unit, theirs)
 
     def under(taken: Sequence[Rename]) -> Comparison:
@@ -133,6 +135,8 @@ def _side_by_side(
     notes = [f"taken for the same: {r.old} and {r.new}" for r in given]
     found = _renamed(pair) if comparison.differences else ()
     proven = {r: reason for r in found if (reason := _one_thing(pair, r)) is not None}
+    if comparison.differences:
+        proven |= dict.fromkeys(_read_off(pair), "a header of tgt's says so")
     if proven:
         given += proven
         comparison = under(given)
@@ -152,6 +156,30 @@ def _side_by_side(
     )
     judged = product.judged(comparison, comparison_text(comparison, reading), reading)
     return replace(judged, same=tuple(str(r) for r in given))
+
+
+def _numbers(pair: _Pair) -> dict[str, int]:
+    """What the headers of the trees give to constants of the two texts.
+
+    One that they do not agree on is left to the comparison, which supposes that a
+    name is one thing. So is 0: no scenario has to say it.
+    """
+    from codegen.csyntax.identifiers import words_in
+    from codegen.frontend.numbers import header_numbers
+
+    found: list[dict[str, int]] = []
+    for request, file, unit in (
+        (pair.request, pair.file, pair.unit),
+        (pair.other, pair.partner, pair.theirs),
+    ):
+        tree = request.source.tree
+        if tree is not None:
+            own = {d.name for d in unit.tree.directives if d.kind == "define"}
+            words = {w for w in words_in(unit.tree) if w.isupper()}
+            found.append(header_numbers(tree, file.path, words - own - unit.constants.keys()))
+    names = {n for numbers in found for n in numbers}
+    values = {n: {numbers[n] for numbers in found if n in numbers} for n in names}
+    return {n: v for n in names if len(values[n]) == 1 and (v := min(values[n]))}
 
 
 def _one_thing(pair: _Pair, rename: Rename) -> str | None:
@@ -183,9 +211,38 @@ def _renamed(pair: _Pair) -> tuple[Rename, ...]:
 
     vocabulary = load()
     programs = [v.program for unit in (pair.unit, pair.theirs) for v in unit.variants]
-    shared = {n for p in programs for n in p.functions}
-    functions = {(n, n) for n in shared} | {(pair.listed.function, pair.twin.function)}
+    functions = _beside(pair)
     known = {n for p in programs for n in p.constants}
     words = {w for unit in (pair.unit, pair.theirs) for w in words_in(unit.tree)}
     known |= {w for w in words if vocabulary.role(w) not in (None, Role.PURE)}
     return renames(pair.unit.tree, pair.theirs.tree, functions, known)
+
+
+def _beside(pair: _Pair) -> set[tuple[str, str]]:
+    """The functions of src and tgt that are held against each other, by their names."""
+    units = (pair.unit, pair.theirs)
+    shared = {n for unit in units for v in unit.variants for n in v.program.functions}
+    return {(n, n) for n in shared} | {(pair.listed.function, pair.twin.function)}
+
+
+def _read_off(pair: _Pair) -> tuple[Rename, ...]:
+    """The calls that only tgt makes, and that give what src says by itself."""
+    from codegen.corpus.defines import headers_with
+    from codegen.csyntax.identifiers import words_in
+    from codegen.csyntax.inlines import inline_in, read_off
+    from codegen.ir.vocabulary import Role, load
+
+    tree = pair.other.source.tree
+    if tree is None:
+        return ()
+    own = {f.name for f in pair.theirs.tree.functions}
+    own |= {d.name for d in pair.theirs.tree.directives if d.kind == "define" and d.name}
+    only = set(words_in(pair.theirs.tree)) - set(words_in(pair.unit.tree)) - own
+    known = load()
+    inline = {
+        name: found
+        for name in sorted(only)
+        if known.role(name) in (None, Role.PURE)
+        and (found := inline_in(headers_with(tree, pair.partner.path, name), name)) is not None
+    }
+    return read_off(pair.unit.tree, pair.theirs.tree, _beside(pair), inline)

@@ -330,6 +330,55 @@ def test_a_flag_that_only_tgt_has_goes_by_its_name(tmp_path: Path) -> None:
     assert "|FAULT_FLAG_VMA_LOCK" in told.replace("|\n", "|").replace("| ", "|").replace(" ", "")
 
 
+def test_a_scenario_gives_constants_the_numbers_of_the_headers(tmp_path: Path) -> None:
+    """Two causes that share a bit, or a bit that is in no register, are no scenario."""
+    header = "#define ECR_C_PROTV_STORE 0x40\nenum { ECR_C_PROTV_OTHER = 1 };\n"
+    src = with_header(tree(tmp_path / "old", ARC, as_they_are), header)
+    changed = ARC.replace("flags |= FAULT_FLAG_WRITE;", "flags |= FAULT_FLAG_REMOTE;")
+    tgt = with_header(tree(tmp_path / "new", changed, as_they_are), header)
+    _, told = json_of(src, tgt)
+    scenarios = [d["scenario"] for d in told["handlers"][0]["differences"]]
+    assert {s.get("ECR_C_PROTV_STORE") for s in scenarios} == {0x40}
+    assert all("ECR_C_PROTV_OTHER" not in s for s in scenarios)
+
+
+INLINE = "static inline int is_store(struct pt_regs *regs)\n{\n\treturn !(regs->st & STORED);\n}\n"
+
+
+@pytest.mark.parametrize(("header", "code"), [(INLINE, 0), ("", 1)])
+def test_what_a_header_has_a_call_do_is_read_where_src_says_it(
+    tmp_path: Path, header: str, code: int
+) -> None:
+    """riscv of linux 6.12: regs_irqs_disabled() is what 6.1 asks of the register itself."""
+    asked = "if (user_mode(regs))\n\t\tflags |= FAULT_FLAG_USER;"
+    assert asked in ARC
+    old = ARC.replace(asked, f'if (regs->st & STORED)\n\t\tpr_info("on");\n\t{asked}')
+    new = ARC.replace(asked, f'if (!is_store(regs))\n\t\tpr_info("on");\n\t{asked}')
+    src = tree(tmp_path / "old", old, as_they_are)
+    tgt = with_header(tree(tmp_path / "new", new, as_they_are), header)
+    assert json_of(src, tgt)[0] == code
+
+
+def test_a_replay_of_what_was_read_off_a_header_shows_the_same(tmp_path: Path) -> None:
+    asked = "if (user_mode(regs))\n\t\tflags |= FAULT_FLAG_USER;"
+    old = ARC.replace(asked, f'if (regs->st & STORED)\n\t\tpr_info("on");\n\t{asked}')
+    new = ARC.replace(asked, f'if (!is_store(regs))\n\t\tpr_warn("on");\n\t{asked}')
+    src = tree(tmp_path / "old", old, as_they_are)
+    tgt = with_header(tree(tmp_path / "new", new, as_they_are), INLINE)
+    _, told = json_of(src, tgt)
+    difference = told["handlers"][0]["differences"][0]
+    assert "--same" in difference["replay"]["tgt"]
+    for side in ("src", "tgt"):
+        words = [*difference["replay"][side][1:], "--format", "json"]
+        done = CliRunner().invoke(cli, words, standalone_mode=False)
+        assert done.exception is None, done.output
+        shown = [e["name"] for e in json.loads(done.stdout)["events"]]
+        assert [n for n in shown if n.startswith("pr_")] == [
+            e["name"] for e in difference[side] if e["name"].startswith("pr_")
+        ]
+        assert any(n.startswith("pr_") for n in shown)
+
+
 # ---- handlers that only one source has ----------------------------------------------
 
 

@@ -15,11 +15,12 @@ from typing import NamedTuple
 from codegen.ir import environment as env
 from codegen.ir.environment import Outcome, Plan
 from codegen.ir.machine import MAX_STEPS
-from codegen.ir.nodes import Function, PureCall
+from codegen.ir.nodes import Function, Global, PureCall
 from codegen.ir.printer import term_text
 from codegen.ir.program import expressions_of
-from codegen.ir.terms import Term, negate
+from codegen.ir.terms import Term, equal, integer, negate, symbol
 from codegen.ir.trace import End, Event, EventKind
+from codegen.ir.types import LONG_BITS
 from codegen.ir.vocabulary import Role
 from codegen.targets.compare.answers import answers_differ
 from codegen.targets.compare.apart import apart, first_line, only_in, swapped, until_swapped
@@ -108,7 +109,29 @@ class Findings:
             world.low_stack = side.low_stack
             world.max_steps = self.max_steps
             world.ways = partial(self.stretches.ways, world)
-        return Walk(worlds[0], worlds[1], self.solver, (), self._keep)
+        return Walk(worlds[0], worlds[1], self.solver, tuple(self.numbers), self._keep)
+
+    @cached_property
+    def numbers(self) -> dict[Term, None]:
+        """What the headers say of the names in the two programs."""
+        given = {**self.tgt.numbers, **self.src.numbers}
+        named = {
+            e.name
+            for side in (self.src, self.tgt)
+            for function in side.program.functions.values()
+            for e in expressions_of(function)
+            if isinstance(e, Global)
+        }
+        return {
+            equal(symbol(name, LONG_BITS), integer(value, LONG_BITS)): None
+            for name, value in sorted(given.items())
+            if name in named
+        }
+
+    def _asked(self, facts: tuple[Term, ...]) -> tuple[Term, ...]:
+        """The facts without the numbers of names that no other fact is about."""
+        about = {n for fact in facts if fact not in self.numbers for n in fact.symbols()}
+        return tuple(f for f in facts if f not in self.numbers or f.symbols() <= about)
 
     def _keep(self, parting: Parting) -> None:
         """Partings that look alike are one kind; a few of each, the shortest, are enough."""
@@ -240,7 +263,7 @@ class Findings:
             # Where all that comes later may be 0, nothing has to be known of it.
             ways = chain((plain,), _finished(walk, parting, plain))
             for facts in islice(ways, MAX_ENDINGS + 1):
-                scenario = self.solver.scenario(facts)
+                scenario = self.solver.scenario(self._asked(facts))
                 src = replay(self.src, self.params, scenario)
                 tgt = replay(self.tgt, self.params, scenario)
                 if src is not None and tgt is not None and not agree(src, tgt):

@@ -94,6 +94,7 @@ class Side:
     it is left to the program that no stack grows below FIRST_USER_ADDRESS.
     `configurations` are the settings that give rise to the program, none where
     there is only one. `handler` is the function that goes to the mm; "" is the entry itself.
+    `numbers` are those that its headers give to names of the program's text.
     `runs` remembers what the program did in the worlds that it was run in.
     """
 
@@ -106,6 +107,7 @@ class Side:
     low_stack: bool = False
     configurations: tuple[Configuration, ...] = ()
     handler: str = ""
+    numbers: Mapping[str, int] = field(default_factory=dict, compare=False)
     runs: Runs = field(default_factory=Runs, compare=False, repr=False)
 
 

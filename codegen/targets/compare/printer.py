@@ -67,10 +67,13 @@ class Reading:
     def _selected(self, d: Difference, selection: Selection) -> list[str]:
         words = [] if selection.function is None else ["--function", selection.function]
         for name, on in selection.settings:
-            option = _respelt(name, selection.respelt)
+            option = _respelt(name, _names(selection))
             words += ["--configuration", f"{option}={'y' if on else 'n'}"]
         if selection.entry is not None:
             words += ["--set", f"entry={selection.entry}"]
+        for old, new in selection.respelt:
+            if not _is_name(old) or not _is_name(new):
+                words += ["--same", f"{old}={new}"]
         for name, number in d.scenario.items():
             words += ["--set", f"{_renamed(name, selection)}={self.naming.setting(name, number)}"]
         return words
@@ -81,7 +84,16 @@ def _renamed(name: str, selection: Selection) -> str:
     names = dict(selection.renamed)
     if names:
         name = re.sub(r"(?<![\w.>])[A-Za-z_]\w*", lambda m: names.get(m[0], m[0]), name)
-    return _respelt(name, selection.respelt)
+    return _respelt(name, _names(selection))
+
+
+def _names(selection: Selection) -> list[tuple[str, str]]:
+    """The pairs that are names on both sides; any other is the simulator's to read as src does."""
+    return [(old, new) for old, new in selection.respelt if _is_name(old) and _is_name(new)]
+
+
+def _is_name(text: str) -> bool:
+    return re.fullmatch(r"\w+(?:(?:\.|->)\w+)*", text) is not None
 
 
 def _respelt(text: str, names: Sequence[tuple[str, str]]) -> str:
@@ -186,7 +198,7 @@ def _command(argv: Sequence[str]) -> list[str]:
     """A command line that a shell takes as it stands; `\\` goes on in the next line."""
     words: list[str] = []
     for word in map(shlex.quote, argv):
-        if words and words[-1] in ("--set", "--configuration", "--arch", "--function"):
+        if words and words[-1] in ("--set", "--configuration", "--arch", "--function", "--same"):
             words[-1] += f" {word}"  # an option stays with its value
         else:
             words.append(word)

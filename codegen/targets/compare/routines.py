@@ -16,7 +16,7 @@ its own calls being events in turn.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from itertools import combinations
@@ -41,7 +41,14 @@ Met = frozenset[tuple[bool, str]]
 class Insides:
     """The routines of two units that are the same handler's."""
 
-    def __init__(self, before: Unit, after: Unit, solver: SlicingSolver | None = None) -> None:
+    def __init__(
+        self,
+        before: Unit,
+        after: Unit,
+        solver: SlicingSolver | None = None,
+        numbers: Mapping[str, int] | None = None,
+    ) -> None:
+        self.numbers = numbers or {}
         self.units = (before, after)
         self.texts = Texts(before, after)
         self.solver = solver or SlicingSolver()
@@ -175,8 +182,12 @@ class Insides:
 
     def _engine(self, name: str, user: bool, one: Variant, two: Variant, where: str) -> Comparison:
         labels = [unit.source.path for unit in self.units]
-        src = Side(one.program, name, None, labels[0], configurations=one.configurations)
-        tgt = Side(two.program, name, None, labels[1], configurations=two.configurations)
+        src, tgt = (
+            Side(
+                v.program, name, None, label, configurations=v.configurations, numbers=self.numbers
+            )
+            for v, label in zip((one, two), labels, strict=True)
+        )
         seen = compare(
             src,
             tgt,

@@ -36,17 +36,20 @@ def compare_units(
     function: str,
     accepted: frozenset[DifferenceClass],
     respelt: tuple[tuple[str, str], ...] = (),
+    numbers: Mapping[str, int] | None = None,
 ) -> Comparison:
     """The handler `function` of `before` against `after`, over every configuration of both.
 
     `respelt` are names of `before` that stand in `after` for what its text calls
-    by another name.
+    by another name, `numbers` what headers give to names of both.
     """
     found = []
     # What one configuration asked and went through is not asked and gone through again.
     solver, stretches = SlicingSolver(), Stretches()
-    insides = Insides(before, after, solver)
+    numbers = numbers or {}
+    insides = Insides(before, after, solver, numbers)
     for src, tgt in sides(before, after, function):
+        src, tgt = (replace(side, numbers=numbers) for side in (src, tgt))
         tgt = replace(tgt, selection=replace(tgt.selection, respelt=respelt))
         one = compare(src, tgt, accepted=accepted, solver=solver, stretches=stretches)
         seen = tuple(d.seen_in(src, tgt) for d in one.differences)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from codegen.ir.environment import Outcome
 from codegen.ir.trace import Event, EventKind
 from codegen.targets.compare.apart import Apart
+from codegen.targets.compare.joints import Channel
 from codegen.targets.compare.observe import Step
-from codegen.targets.compare.pair import Channel
 from codegen.targets.compare.scenario import Atoms, Replay
 from codegen.targets.compare.world import Halt
 

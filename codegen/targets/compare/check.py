@@ -18,9 +18,9 @@ from codegen.ir.terms import Term
 from codegen.ir.trace import End, EventKind
 from codegen.targets.compare.departures import Contract, Finding
 from codegen.targets.compare.fast_path import fast_and_slow
+from codegen.targets.compare.joints import Joint
 from codegen.targets.compare.nodes import Difference, DifferenceClass, Side, grouped
 from codegen.targets.compare.observe import Observed
-from codegen.targets.compare.pair import Joint
 from codegen.targets.compare.scenario import replay
 from codegen.targets.compare.scene import Scene
 from codegen.targets.compare.slices import SlicingSolver

@@ -29,9 +29,9 @@ from codegen.targets.compare.contract import (
     meets_contract,
     runs_into_bug,
 )
+from codegen.targets.compare.joints import Channel
 from codegen.targets.compare.nodes import DifferenceClass
 from codegen.targets.compare.observe import Step, Writes, differing
-from codegen.targets.compare.pair import Channel
 from codegen.targets.compare.scenario import agree, atoms
 
 _QUIET = frozenset({Outcome.SUCCESS, Outcome.COMPLETED, Outcome.SIGNAL_PENDING, Outcome.OOM})

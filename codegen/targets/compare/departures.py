@@ -20,9 +20,9 @@ from codegen.ir.trace import End, Event, EventKind
 from codegen.ir.vocabulary import Role, load
 from codegen.targets.compare.classify import moves_on
 from codegen.targets.compare.contract import runs_into_bug
+from codegen.targets.compare.joints import Joint
 from codegen.targets.compare.nodes import DifferenceClass
 from codegen.targets.compare.observe import Observed
-from codegen.targets.compare.pair import Joint
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.survey import LOCK_CONTENDED, met
 from codegen.targets.compare.world import Halt, line_of

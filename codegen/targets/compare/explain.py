@@ -11,9 +11,9 @@ from codegen.ir.naming import plain
 from codegen.ir.trace import End, Event, EventKind
 from codegen.targets.compare.apart import Apart, gist
 from codegen.targets.compare.cases import Case, Tail
+from codegen.targets.compare.joints import Channel
 from codegen.targets.compare.nodes import DifferenceClass
 from codegen.targets.compare.observe import Step, Writes
-from codegen.targets.compare.pair import Channel
 
 _MOST_PARTS = 3
 """In how many places two ways may part for one sentence."""

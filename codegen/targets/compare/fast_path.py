@@ -15,8 +15,9 @@ from itertools import islice
 from codegen.ir.environment import truth_symbol
 from codegen.ir.terms import Term
 from codegen.targets.compare.answers import answers_differ, calls
+from codegen.targets.compare.joints import Channel, Parting
 from codegen.targets.compare.nodes import Difference, DifferenceClass
-from codegen.targets.compare.pair import Channel, Parting, Walk
+from codegen.targets.compare.pair import Walk
 from codegen.targets.compare.scenario import Replay, replay
 from codegen.targets.compare.scene import Scene
 

@@ -27,6 +27,7 @@ from codegen.targets.compare.apart import apart, first_line, only_in, swapped, u
 from codegen.targets.compare.cases import Case, Tail
 from codegen.targets.compare.classify import classify
 from codegen.targets.compare.explain import explanation, part_words
+from codegen.targets.compare.joints import Channel, Parting, Unmatched
 from codegen.targets.compare.leaving import Leaving, leaving, once_a_place
 from codegen.targets.compare.mode import names_called
 from codegen.targets.compare.nodes import (
@@ -35,7 +36,7 @@ from codegen.targets.compare.nodes import (
     Side,
     size_of,
 )
-from codegen.targets.compare.pair import Channel, Parting, Unmatched, Walk
+from codegen.targets.compare.pair import Walk
 from codegen.targets.compare.scenario import (
     Atoms,
     Replay,

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from dataclasses import replace
 from functools import reduce
+from typing import assert_never
 
 from codegen.ir.solver import ResourceBound
 from codegen.ir.state import State
@@ -33,10 +33,12 @@ from codegen.ir.terms import (
     symbol,
     truth,
 )
-from codegen.ir.trace import End, Event, EventKind
+from codegen.ir.trace import End, EventKind
 from codegen.targets.compare.beside import Told, Ways
+from codegen.targets.compare.bundles import Bundle, alone, bundled
+from codegen.targets.compare.joints import Channel, Joint, Parting, SamePage, Unmatched, Way
 from codegen.targets.compare.live import Likeness, is_call_since
-from codegen.targets.compare.observe import Observed, differing, observe, values_differ
+from codegen.targets.compare.observe import differing, observe, values_differ
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.world import MAX_PASS, Halt, World
 
@@ -47,80 +49,6 @@ MAX_PAIRS = 200_000
 """How many path pairs are decided before giving up."""
 MAX_CANDIDATES = 5_000_000
 """How many ways of both sides are held against each other before giving up."""
-
-
-class Channel(Enum):
-    """What a pair of ways differs in; each is compared by itself."""
-
-    STEPS = "steps"
-    ACCOUNTING = "accounting"
-    HELD = "held"
-    FLAGS = "flags"
-    ADDRESS = "address"
-
-
-@dataclass(frozen=True)
-class Way:
-    """One way to a pair of states: where it began, the facts and both traces since."""
-
-    origin: Joint | None
-    facts: tuple[Term, ...]
-    src: tuple[Event, ...]
-    tgt: tuple[Event, ...]
-
-
-@dataclass(eq=False)
-class Joint:
-    """Both sides at the same gate: before handle_mm_fault() (`at_fault`), or before a pass.
-
-    At the entry `entered` is False. `facts` hold on every way here. `base` is
-    the epoch in which the first pass began.
-    """
-
-    src: State
-    tgt: State
-    facts: tuple[Term, ...]
-    ways: list[Way] = field(default_factory=list)
-    at_fault: bool = False
-    entered: bool = True
-    base: int = 0
-
-    def histories(self) -> Iterator[tuple[Way, ...]]:
-        """Every sequence of ways from the entry to here, shortest first where one is known."""
-        for way in sorted(self.ways, key=lambda w: len(w.facts)):
-            if way.origin is None:
-                yield (way,)
-            else:
-                for before in way.origin.histories():
-                    yield (*before, way)
-
-
-@dataclass(frozen=True)
-class Parting:
-    """One pair of ways that differs: in which channel, and under what further condition."""
-
-    channel: Channel
-    joint: Joint
-    src: Halt
-    tgt: Halt
-    seen: Observed
-    shown: Observed
-    condition: Term
-    facts: tuple[Term, ...]
-    position: int = 0
-
-
-@dataclass(frozen=True)
-class Unmatched:
-    """A way of src from a joint, and the facts of that part of its world in which tgt goes none.
-
-    `undefined` holds there, and C does not say what tgt does then.
-    """
-
-    joint: Joint
-    src: Halt
-    facts: tuple[Term, ...]
-    undefined: tuple[Term, ...]
 
 
 class Walk:
@@ -163,27 +91,37 @@ class Walk:
         seen: dict[object, frozenset[Term]] = {}
         while stage:
             arrived: dict[object, Joint] = {}
-            for joint in stage:
-                for src, tgt in self._pairs(joint):
-                    self._compare(joint, src, tgt)
+            for bundle in self._bundled(stage):
+                for one, src, tgt in self._pairs(bundle):
+                    self._compare(one, src, tgt)
                     if src.end is tgt.end and src.end in (End.STOP, End.RETRY):
-                        self._arrive(arrived, joint, src, tgt)
+                        for joint, mine, theirs in one.each(src, tgt, self.solver):
+                            self._arrive(arrived, joint, mine, theirs)
             stage = [j for key, j in arrived.items() if self._is_new(seen, key, j)]
             beyond = [j for j in stage if j.src.faults >= last and not j.at_fault]
             if beyond:
                 self.settled = False
                 stage = [j for j in stage if j not in beyond]
 
-    def _pairs(self, joint: Joint) -> Iterator[tuple[Halt, Halt]]:
-        faults, passes = self.limits(joint)
+    def _bundled(self, stage: Sequence[Joint]) -> Iterator[Bundle]:
+        """The pairs of states of a stage, as many together as may be followed as one."""
+        return bundled(stage, self.likeness)
+
+    def _pairs(self, bundle: Bundle) -> Iterator[tuple[Bundle, Halt, Halt]]:
+        """The pairs of ways from a bundle, or from each of its members where it can not be one."""
+        joint = bundle.joint
         known = len(joint.facts)
+        faults, passes = self.limits(joint)
         self.tgt.presumed.clear()
-        theirs = Ways(
-            Told(halt, halt.facts[known:])
-            for halt in self._stretch(self.tgt, joint.tgt, joint.facts, faults, passes)
-        )
+        second = self._stretch(self.tgt, joint.tgt, joint.facts, faults, passes)
         presumed = dict(self.tgt.presumed)
-        for src in self._stretch(self.src, joint.src, joint.facts, faults, passes):
+        first = self._stretch(self.src, joint.src, joint.facts, faults, passes)
+        if not (bundle.is_single or (bundle.is_sound(first) and bundle.is_sound(second))):
+            for member in bundle.members:
+                yield from self._pairs(alone(member.joint))
+            return
+        theirs = Ways(Told(halt, halt.facts[known:]) for halt in second)
+        for src in first:
             mine = Told(src, src.facts[known:])
             met: list[tuple[Term, ...]] = []
             before = self.parted
@@ -198,14 +136,14 @@ class Walk:
                 self.pairs += 1
                 if self.pairs > MAX_PAIRS:
                     raise ResourceBound(f"more than {MAX_PAIRS} path pairs")
-                yield src, replace(way.halt, facts=(*src.facts, *own))
+                yield bundle, src, replace(way.halt, facts=(*src.facts, *own))
             # What is told to be different needs nothing beside it in the rest of its world.
             if not met or self.parted - before < len(met):
-                self._cover(joint, mine, met, presumed)
+                self._cover(bundle, mine, met, presumed)
 
     def _cover(
         self,
-        joint: Joint,
+        bundle: Bundle,
         mine: Told,
         met: list[tuple[Term, ...]],
         presumed: Mapping[Term, Term],
@@ -228,7 +166,7 @@ class Walk:
             for fact, learnt in presumed.items()
             if not self.solver.also_possible((*outside, fact), src.facts)
         )
-        self.unmatched.append(Unmatched(joint, src, outside, undefined))
+        self.unmatched += bundle.unmatched(src, outside, undefined, self.solver)
 
     def limits(self, joint: Joint) -> tuple[int, int]:
         """(how many faults, how many passes) are followed from a pair of states to the next."""
@@ -313,7 +251,29 @@ class Walk:
 
     # -- comparing -------------------------------------------------------------------
 
-    def _compare(self, joint: Joint, src: Halt, tgt: Halt) -> None:
+    def _compare(self, bundle: Bundle, src: Halt, tgt: Halt) -> None:
+        """Gives the judge what a pair of ways differs in, as each member differs in it."""
+        found = list(self._partings(bundle.joint, src, tgt))
+        self.parted += any(
+            isinstance(p, Parting) and p.channel is Channel.STEPS and p.condition is TRUE
+            for p in found
+        )
+        if not bundle.is_single and found:
+            found = [
+                parting
+                for joint, mine, theirs in bundle.each(src, tgt, self.solver)
+                for parting in self._partings(joint, mine, theirs)
+            ]
+        for parting in found:
+            match parting:
+                case SamePage():
+                    self.same_page = True
+                case Parting():
+                    self.judge(parting)
+                case _:
+                    assert_never(parting)
+
+    def _partings(self, joint: Joint, src: Halt, tgt: Halt) -> Iterator[Parting | SamePage]:
         facts = tgt.facts
 
         def holds(condition: Term) -> bool | None:
@@ -321,8 +281,8 @@ class Walk:
 
         mine, theirs = observe(src.trace, holds), observe(tgt.trace, holds)
 
-        def part(channel: Channel, condition: Term, position: int = 0) -> None:
-            self.judge(Parting(channel, joint, src, tgt, mine, theirs, condition, facts, position))
+        def part(channel: Channel, condition: Term, position: int = 0) -> Parting:
+            return Parting(channel, joint, src, tgt, mine, theirs, condition, facts, position)
 
         steps = differing(mine.steps, theirs.steps, holds)
         if steps is None and src.end is not tgt.end:
@@ -331,13 +291,12 @@ class Walk:
             unlike = _returns_differ(src, tgt, holds)
             steps = None if unlike is None else (len(mine.steps), unlike)
         if steps is not None:
-            self.parted += steps[1] is TRUE
-            part(Channel.STEPS, steps[1], steps[0])
+            yield part(Channel.STEPS, steps[1], steps[0])
         if src.end is not tgt.end:
             return
         counted = differing(mine.accounting, theirs.accounting, holds)
         if counted is not None:
-            part(Channel.ACCOUNTING, counted[1], counted[0])
+            yield part(Channel.ACCOUNTING, counted[1], counted[0])
         elif (
             src.end not in (End.STOP, End.NEVER)
             and _used_own(joint.tgt, tgt)
@@ -345,19 +304,19 @@ class Walk:
         ):
             # A VMA's own lock has to be counted, though src has none to count; not by
             # a kernel that has stopped.
-            part(Channel.ACCOUNTING, TRUE)
+            yield part(Channel.ACCOUNTING, TRUE)
         if src.end is not End.NEVER and src.held != tgt.held:
-            part(Channel.HELD, TRUE)
+            yield part(Channel.HELD, TRUE)
         if src.end is End.STOP:
-            self._compare_gates(src, tgt, holds, part)
+            yield from self._gates(src, tgt, holds, part)
 
-    def _compare_gates(
+    def _gates(
         self,
         src: Halt,
         tgt: Halt,
         holds: Callable[[Term], bool | None],
-        part: Callable[[Channel, Term, int], None],
-    ) -> None:
+        part: Callable[[Channel, Term, int], Parting],
+    ) -> Iterator[Parting | SamePage]:
         """What handle_mm_fault() is given: the address, or another in its page, and the flags."""
         (address, flags), (their_address, their_flags) = src.gate, tgt.gate
         unlike = values_differ(address, their_address, holds)
@@ -366,17 +325,15 @@ class Walk:
             pages = [
                 arithmetic("and", extend(a, 64, False), mask) for a in (address, their_address)
             ]
-            if holds(equal(*pages)) is True:
-                self.same_page = True
-            else:
-                part(Channel.ADDRESS, unlike, 0)
+            same = holds(equal(*pages)) is True
+            yield SamePage() if same else part(Channel.ADDRESS, unlike, 0)
         unlike = values_differ(flags, their_flags, holds)
         if unlike is None and _owns(src) is not _owns(tgt):
             # The mm has to be told which lock is held.
             unlike = TRUE
         if unlike is not None:
             for position, condition in enumerate(self._by_what_was_read(src, unlike)):
-                part(Channel.FLAGS, condition, position)
+                yield part(Channel.FLAGS, condition, position)
 
     def _by_what_was_read(self, src: Halt, unlike: Term) -> tuple[Term, ...]:
         """A difference in the flags of the second pass, with a page read on the first and without.

@@ -17,9 +17,9 @@ from codegen.ir.environment import Plan
 from codegen.ir.solver import ResourceBound
 from codegen.ir.terms import Term
 from codegen.ir.trace import End, Event, EventKind
+from codegen.targets.compare.joints import Joint
 from codegen.targets.compare.nodes import Side
 from codegen.targets.compare.observe import Observed, Step, Writes, differing, observe
-from codegen.targets.compare.pair import Joint
 from codegen.targets.compare.runs import Decided, Ended
 from codegen.targets.compare.world import Halt, World
 

@@ -16,8 +16,8 @@ from codegen.ir.nodes import Function
 from codegen.ir.terms import Term
 from codegen.ir.vocabulary import Role
 from codegen.targets.compare.findings import Findings
+from codegen.targets.compare.joints import Joint, Parting
 from codegen.targets.compare.nodes import Side
-from codegen.targets.compare.pair import Joint, Parting
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.survey import met
 from codegen.targets.compare.world import World

@@ -20,9 +20,10 @@ from codegen.ir.state import State, root_of
 from codegen.ir.terms import Term
 from codegen.ir.trace import End, Event, EventKind
 from codegen.targets.compare.answers import answers, answers_differ
+from codegen.targets.compare.joints import Channel, Joint, Parting, Way
 from codegen.targets.compare.live import Likeness, local_of
 from codegen.targets.compare.nodes import Difference, DifferenceClass, Side
-from codegen.targets.compare.pair import Channel, Joint, Parting, Walk, Way
+from codegen.targets.compare.pair import Walk
 from codegen.targets.compare.scenario import Replay, pass_before, replay, shifted
 from codegen.targets.compare.scene import Scene
 from codegen.targets.compare.survey import LOCK_CONTENDED, Survey

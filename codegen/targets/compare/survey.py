@@ -7,15 +7,17 @@ met(joint, halt, solver, user)         "no_vma", "lock_contended", "prologue", N
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from codegen.ir import environment as env
 from codegen.ir.environment import Outcome, truth_symbol
 from codegen.ir.solver import PathSolver
 from codegen.ir.terms import TRUE, Term, conjoin, less, negate
 from codegen.ir.trace import End
+from codegen.targets.compare.bundles import Bundle, alone
+from codegen.targets.compare.joints import Joint, Parting
 from codegen.targets.compare.observe import Observed, lock_refused, observe
-from codegen.targets.compare.pair import Joint, Parting, Walk
+from codegen.targets.compare.pair import Walk
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.world import Halt, World
 
@@ -39,17 +41,22 @@ class Survey(Walk):
         self.look = look
         self.begun: list[Joint] = []
 
-    def _pairs(self, joint: Joint) -> Iterator[tuple[Halt, Halt]]:
+    def _bundled(self, stage: Sequence[Joint]) -> Iterator[Bundle]:
+        """Each by itself: what is left behind in a local is what is looked for."""
+        return map(alone, stage)
+
+    def _pairs(self, bundle: Bundle) -> Iterator[tuple[Bundle, Halt, Halt]]:
+        joint = bundle.joint
         faults, passes = self.limits(joint)
         for halt in self._stretch(self.src, joint.src, joint.facts, faults, passes):
             self.pairs += 1
-            yield halt, halt
+            yield bundle, halt, halt
 
-    def _compare(self, joint: Joint, src: Halt, tgt: Halt) -> None:  # noqa: ARG002
+    def _compare(self, bundle: Bundle, src: Halt, tgt: Halt) -> None:  # noqa: ARG002
         def holds(condition: Term) -> bool | None:
             return self.solver.decide(condition, src.facts)
 
-        self.look(joint, src, observe(src.trace, holds))
+        self.look(bundle.joint, src, observe(src.trace, holds))
 
     def _is_new(self, seen: dict[object, frozenset[Term]], key: object, joint: Joint) -> bool:
         if not joint.at_fault:

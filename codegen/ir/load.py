@@ -9,7 +9,7 @@ condition is the set of settings that gave rise to it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -243,8 +243,8 @@ def load_unit(
     if not core:
         return Unit(source, tree, (), (), _calls_outside(tree))
     fixed = dict(fixed or {})
-    spans = _spans_that_matter(loader, reach, core, fixed)
-    tested = [*preprocessor.tested(spans), *loader.library_tested()]
+    spans, deciding = _what_matters(loader, reach, core, fixed)
+    tested = [*preprocessor.tested(spans), *loader.library_tested(), deciding]
     settings = conditions.settings(tested, fixed, ())
     groups: dict[tuple[object, ...], tuple[list[Configuration], list[FunctionTokens]]] = {}
     matter = {f.name for f in tree.functions if f.span in spans}
@@ -253,11 +253,13 @@ def load_unit(
             streams = preprocessor.run(_with_fixed(setting, fixed), frozenset(reach))
         except Infeasible:
             continue
-        key = tuple(
+        key: tuple[object, ...] = tuple(
             (s.function.name, tuple(t.text for t in s.tokens))
             for s in streams
             if s.function.name in matter
-        ) + loader.library_key(_with_fixed(setting, fixed))
+        )
+        key += loader.library_key(_with_fixed(setting, fixed))
+        key += tuple(setting.settings.get(name) for name in sorted(deciding))
         groups.setdefault(key, ([], streams))[0].append(setting)
     variants: list[Variant] = []
     for configurations, streams in groups.values():
@@ -287,7 +289,7 @@ def load_routine(unit: Unit, name: str) -> tuple[Variant, ...]:
     """A function of the unit and what it calls, in every setting of the macros that they test.
 
     The unit's own variants do not tell apart what is one step of the trace
-    (`_spans_that_matter`); these do. They hold no handler (`found` is empty); a
+    (`_what_matters`); these do. They hold no handler (`found` is empty); a
     setting in which the file does not define the function has none of that name.
     What cannot be read is among a variant's refusals.
     """
@@ -367,22 +369,28 @@ def _with_fixed(setting: Configuration, fixed: Mapping[str, str | None]) -> Conf
     return Configuration({**fixed, **setting.settings})
 
 
-def _spans_that_matter(
+_Kinds = dict[str, tuple[Taken, bool, bool]]
+"""Of each helper that is a step: how it is taken, whether it may write, whether it comes back."""
+
+
+def _what_matters(
     loader: _Loader, reach: set[str], core: set[str], fixed: Mapping[str, str | None]
-) -> list[Span]:
-    """The definitions whose conditionals distinguish variants.
+) -> tuple[list[Span], dict[str, frozenset[str | None]]]:
+    """(the definitions whose conditionals distinguish variants, further macros that do).
 
     A helper that is one step of the trace whatever stands inside it (a print,
-    the oops) distinguishes nothing.
+    the oops) distinguishes nothing, unless a macro in it decides what kind of
+    step it is: whether control comes back from it, say.
     """
     preprocessor = loader.preprocessor
-    everything = {
-        name: "1"
-        for group in preprocessor.tested([f.span for f in loader.tree.functions])
-        for name in group
-    }
+    options: dict[str, frozenset[str | None]] = {}
+    for group in preprocessor.tested([f.span for f in loader.tree.functions]):
+        for name, values in group.items():
+            options[name] = options.get(name, frozenset()) | values
+    everything: dict[str, str | None] = dict.fromkeys(options, "1")
     matter: set[str] = set()
     bases: list[dict[str, str | None]] = [{}, {**everything}]
+    kinds: list[tuple[dict[str, str | None], _Kinds]] = []
     seen: set[str] = set()
     while bases:
         beside: set[str] = set()
@@ -396,13 +404,53 @@ def _spans_that_matter(
             followed, named = _followed(program, find(program))
             matter |= followed
             beside |= named
-        # Defined more than once, a helper may be a step here and followed there.
-        spans = [f.span for f in loader.tree.functions if f.name in beside - matter]
+            kinds.append((base, _kinds(program, named)))
+        # Defined more than once, a helper may be a step here and followed there; and one
+        # that is not the same kind of step in all of these has what decides it inside.
+        inside = called_from(loader.tree, _of_several_kinds(kinds) - matter)
+        spans = [f.span for f in loader.tree.functions if f.name in (beside | inside) - matter]
         chosen = {name for group in preprocessor.tested(spans) for name in group}
         bases = [{**everything, name: None} for name in sorted(chosen - seen)]
         seen |= chosen
     matter = matter or core
-    return [f.span for f in loader.tree.functions if f.name in matter]
+    deciding = _deciding(kinds, everything) - fixed.keys()
+    return (
+        [f.span for f in loader.tree.functions if f.name in matter],
+        {name: options[name] for name in deciding},
+    )
+
+
+def _kinds(program: Program, named: set[str]) -> _Kinds:
+    found: _Kinds = {}
+    for name in named & program.functions.keys():
+        if program.functions[name].source is program.source:
+            taken, returns = program.taken(name), program.may_return(name)
+            # What is written does not matter where nobody comes back to read it.
+            lost = taken is Taken.KERNEL and not returns
+            found[name] = (taken, not lost and program.writes_objects(name), returns)
+    return found
+
+
+def _of_several_kinds(kinds: Sequence[tuple[object, _Kinds]]) -> set[str]:
+    """The helpers that are one kind of step here and another there."""
+    told: dict[str, set[object]] = {}
+    for _, of in kinds:
+        for name, kind in of.items():
+            told.setdefault(name, set()).add(kind)
+    return {name for name, found in told.items() if len(found) > 1}
+
+
+def _deciding(
+    kinds: Sequence[tuple[Mapping[str, str | None], _Kinds]], everything: Mapping[str, str | None]
+) -> set[str]:
+    """The macros without which, all others being set, some helper is another kind of step."""
+    full: _Kinds = next((of for base, of in kinds if base == everything), {})
+    return {
+        name
+        for base, of in kinds
+        for name, value in base.items()
+        if value is None and any(of[h] != full[h] for h in of.keys() & full.keys())
+    }
 
 
 def _followed(program: Program, users: tuple[Found, ...]) -> tuple[set[str], set[str]]:

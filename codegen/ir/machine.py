@@ -38,7 +38,7 @@ from codegen.ir.program import (
     subexpressions,
 )
 from codegen.ir.solver import PathSolver, ResourceBound
-from codegen.ir.state import Fork, Pause, State, Stop
+from codegen.ir.state import Fork, Frame, Pause, State, Stop
 from codegen.ir.terms import (
     FALSE,
     TRUE,
@@ -85,7 +85,9 @@ class Machine(Dancer):
         self.entry = program.functions[entry]
         self.handler = handler or entry
         self._pausing: frozenset[Role] = frozenset()
-        self._paused: list[State] = []
+        self.paused: list[State] = []
+        # Of each function the blocks before which a path pauses, if any are to be told.
+        self.apart: Callable[[str], frozenset[str]] | None = None
         self._merging = False
         self.max_steps = MAX_STEPS
         self.spelling: dict[Term, str] = {}
@@ -95,8 +97,9 @@ class Machine(Dancer):
         self.called: dict[Term, Span] = {}
         self.granted: dict[Term, Term] = {}
         self.presumed: dict[Term, Term] = {}
-        # The functions that were gone through or called.
+        # The functions that were gone through or called, and the blocks gone through.
         self.visited: set[str] = {entry}
+        self.blocks: set[tuple[str, str]] = set()
         # What the handler is called with.
         self.given: dict[str, set[Term]] = {}
         self.user = env.truth_symbol("user_mode(regs)")
@@ -158,12 +161,12 @@ class Machine(Dancer):
 
     def states_before(self, roles: frozenset[Role], states: Sequence[State] = ()) -> list[State]:
         """The states in which a word of one of `roles` comes next, alike ones told once."""
-        self._pausing, self._paused = roles, []
+        self._pausing, self.paused = roles, []
         for _ in self.run_merged(states):
             pass
         self._pausing = frozenset()
         merged: dict[object, State] = {}
-        for state in self._paused:
+        for state in self.paused:
             twin = merged.setdefault(state.likeness(), state)
             if twin is not state:
                 twin.absorb(state)
@@ -242,6 +245,8 @@ class Machine(Dancer):
                     raise ResourceBound(f"a path of more than {self.max_steps} steps")
                 frame = state.frames[-1]
                 block = frame.function.block_map[frame.label]
+                if not frame.index:
+                    self._begin(frame)
                 if frame.index < len(block.instructions):
                     instruction = block.instructions[frame.index]
                     frame.index += 1
@@ -268,10 +273,17 @@ class Machine(Dancer):
                 if self._merging and frame.label in joins(frame.function):
                     return [state]
         except Pause:
-            self._paused.append(state)
+            self.paused.append(state)
             return []
         except Stop as stop:
             return [self._path(state, stop.end, stop.span, stop.value)]
+
+    def _begin(self, frame: Frame) -> None:
+        """A block begins, unless it is one before which to pause."""
+        name = frame.function.name
+        if self.apart is not None and frame.label in self.apart(name):
+            raise Pause
+        self.blocks.add((name, frame.label))
 
     def _path(self, state: State, end: End, span: Span, value: Term | None) -> Path:
         return Path(

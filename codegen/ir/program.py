@@ -435,6 +435,16 @@ class Program:
 
     def may_return(self, name: str) -> bool:
         """Whether control can come back from the function; it says so itself with `__noreturn`."""
+        if name not in self._returning:
+            self._returning[name] = self._may_return(name)
+        return self._returning[name]
+
+    @cached_property
+    def _returning(self) -> dict[str, bool]:
+        """What may_return() found, by function."""
+        return {}
+
+    def _may_return(self, name: str) -> bool:
         function = self.functions[name]
         head, _, _ = function.source.slice(function.span).partition("{")
         if "__noreturn" in head.split():

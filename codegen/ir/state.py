@@ -283,7 +283,7 @@ def _without_one(way: Cube, ways: set[Cube]) -> Cube | None:
 
 
 class Pause(Exception):
-    """The word that `states_before()` waits for comes next."""
+    """The word that `states_before()` waits for comes next, or a block before which to pause."""
 
 
 class Stop(Exception):

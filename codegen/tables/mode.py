@@ -8,6 +8,7 @@ is called: `user_mode(regs)`, `!(regs->psr & PSR_PS)`, `is_user`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from codegen.ir.environment import Outcome, Plan
 from codegen.ir.machine import Machine
@@ -18,13 +19,31 @@ from codegen.ir.trace import End, EventKind, Path
 from codegen.ir.vocabulary import Role
 
 
-def find_mode(program: Program, entry: str, handler: str, solver: PathSolver) -> Term | None:
+def find_mode(
+    program: Program,
+    entry: str,
+    handler: str,
+    solver: PathSolver,
+    blocks: set[tuple[str, str]] | None = None,
+) -> Term | None:
     """The condition as a term over the entry state; None where it is `user_mode(regs)` itself.
 
-    Raises ResourceBound where the paths are too many.
+    `blocks` are given those that were gone through to find it. Raises
+    ResourceBound where the paths are too many.
     """
     machine = prologue(program, entry, handler, solver, None)
-    return mode_of(machine, machine.run()) or mode_by_answer(program, entry, handler, solver)
+    machine.blocks = set() if blocks is None else blocks
+    # Where the mm is asked no more, nothing is to be seen.
+    machine.apart = partial(_behind_fault, program)
+    return mode_of(machine, machine.run()) or mode_by_answer(
+        program, entry, handler, solver, machine.blocks
+    )
+
+
+def _behind_fault(program: Program, name: str) -> frozenset[str]:
+    """Of a function that asks the mm, the blocks behind which it does so no more."""
+    ahead = program.blocks_before_fault(name)
+    return frozenset(program.functions[name].block_map) - ahead if ahead else frozenset()
 
 
 def prologue(
@@ -35,7 +54,13 @@ def prologue(
     return Machine(program, entry, plan, solver, mode, handler)
 
 
-def mode_by_answer(program: Program, entry: str, handler: str, solver: PathSolver) -> Term | None:
+def mode_by_answer(
+    program: Program,
+    entry: str,
+    handler: str,
+    solver: PathSolver,
+    blocks: set[tuple[str, str]] | None = None,
+) -> Term | None:
     """The mode of a handler that never says FAULT_FLAG_USER and never asks user_mode().
 
     It is the condition that parts the signal from the exception table where no
@@ -47,6 +72,7 @@ def mode_by_answer(program: Program, entry: str, handler: str, solver: PathSolve
         return None
     plan = Plan(outcome=Outcome.NO_VMA, passes=1)
     machine = Machine(program, entry, plan, solver, None, handler)
+    machine.blocks = set() if blocks is None else blocks
     ways: dict[bool, list[dict[Term, bool]]] = {True: [], False: []}
     for path in machine.run():
         kinds = {e.kind for e in path.trace}

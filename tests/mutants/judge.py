@@ -250,10 +250,10 @@ class Subject:
     def _against_original(
         self, unit: Unit, pairs: list[tuple[int, Variant, Variant]]
     ) -> Iterator[Comparison]:
-        changed = {id(theirs.program) for _, _, theirs in pairs}
+        changed = {id(theirs.configurations) for _, _, theirs in pairs}
         insides = Insides(self.before, unit)
         for src, tgt in pairing.sides(self.before, unit, self.function):
-            if id(tgt.program) in changed:
+            if id(tgt.configurations) in changed:
                 one = compare(src, tgt, accepted=DEFAULT_ACCEPTED)
                 yield one
                 yield from insides.compared(src, tgt, one)

@@ -10,10 +10,12 @@ other did not. What is left is for the solver.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from codegen.ir.state import alternatives_of
 from codegen.ir.terms import Term, negate
+from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.world import Halt
 
 FEW = 4
@@ -114,3 +116,73 @@ class Ways:
         if self._by not in other.plain:
             yield from self._against.beside(other)
         yield from self._rest.beside(other)
+
+
+@dataclass(slots=True, eq=False)
+class Pair:
+    """A way of either side that some world leads along; `own` is what tgt's adds to src's facts.
+
+    `same` once it is known that nothing tells the two apart.
+    """
+
+    src: Halt
+    tgt: Halt
+    own: tuple[Term, ...]
+    same: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """A way of src with all pairs that it is in; so many ways of tgt were looked at."""
+
+    told: Told
+    pairs: list[Pair]
+    candidates: int
+
+
+@dataclass(eq=False, slots=True)
+class _Pairing:
+    """The ways of both sides from a pair of states, and the rows that are known."""
+
+    first: Sequence[Halt]
+    second: Sequence[Halt]
+    rows: list[Row] = field(default_factory=list)
+
+
+class Pairings:
+    """The pairs of ways of two stretches, found once where configurations share them.
+
+    The same list of ways is known by its identity, and kept alive.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], _Pairing] = {}
+
+    def rows(
+        self, first: Sequence[Halt], second: Sequence[Halt], known: int, solver: SlicingSolver
+    ) -> Iterator[Row]:
+        """Each way of `first` with those of `second` that go beside it.
+
+        The first `known` facts hold on every way. Raises ResourceBound like `solver`.
+        """
+        pairing = self._known.setdefault((id(first), id(second)), _Pairing(first, second))
+        yield from pairing.rows
+        if len(pairing.rows) == len(first):
+            return
+        theirs = Ways(Told(halt, halt.facts[known:]) for halt in second)
+        for src in first[len(pairing.rows) :]:
+            row = _row(Told(src, src.facts[known:]), theirs, solver)
+            pairing.rows.append(row)
+            yield row
+
+
+def _row(mine: Told, theirs: Ways, solver: SlicingSolver) -> Row:
+    src = mine.halt
+    pairs: list[Pair] = []
+    candidates = 0
+    for way in theirs.beside(mine):
+        candidates += 1
+        own = tuple(f for f in way.facts if f not in mine.told)
+        if not own or solver.also_possible(own, src.facts):
+            pairs.append(Pair(src, replace(way.halt, facts=(*src.facts, *own)), own))
+    return Row(mine, pairs, candidates)

@@ -56,11 +56,17 @@ class Bundle:
 
     def is_sound(self, ways: Sequence[Halt]) -> bool:
         """Whether no way reads or writes through an unknown: memory is told apart by its places."""
-        return not any(self._addresses(term) for way in ways for term in _terms_of(way))
-
-    def _addresses(self, term: Term) -> bool:
-        return not self.unknowns.isdisjoint(term.symbols()) and bool(
-            self.unknowns & _in_places(term)
+        terms: set[Term] = set()
+        for way in ways:
+            terms.update(way.facts, way.gate, *(e.args for e in way.trace))
+            if way.value is not None:
+                terms.add(way.value)
+            if way.state is not None:
+                terms.update(way.state.memory, way.state.memory.values())
+        return not any(
+            self.unknowns & _in_places(t)
+            for t in terms
+            if not self.unknowns.isdisjoint(t.symbols())
         )
 
     def each(self, src: Halt, tgt: Halt, solver: SlicingSolver) -> Iterator[Pair]:
@@ -166,7 +172,7 @@ def _kind(joint: Joint, likeness: Likeness) -> object:
     """All of a pair of states but the values that it only carries along."""
     sides = tuple(
         (
-            tuple((id(f.function), f.label, f.index, f.number) for f in s.frames),
+            tuple((f.function.name, f.label, f.index, f.number) for f in s.frames),
             (s.acquired, s.faults, s.lock_depth, s.vma_locked, s.epoch, s.retrying, s.outcome),
             frozenset(s.versions.items()),
             frozenset(s.vmas.items()),
@@ -245,18 +251,6 @@ def _outside_calls(term: Term) -> Iterator[Term]:
         yield term
         if term.op not in ("sym", "call"):
             stack.extend(term.args)
-
-
-def _terms_of(way: Halt) -> Iterator[Term]:
-    yield from way.facts
-    yield from way.gate
-    for event in way.trace:
-        yield from event.args
-    if way.value is not None:
-        yield way.value
-    if way.state is not None:
-        yield from way.state.memory
-        yield from way.state.memory.values()
 
 
 @cache

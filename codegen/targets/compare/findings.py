@@ -110,7 +110,8 @@ class Findings:
             world.low_stack = side.low_stack
             world.max_steps = self.max_steps
             world.ways = partial(self.stretches.ways, world)
-        return Walk(worlds[0], worlds[1], self.solver, tuple(self.numbers), self._keep)
+        facts, pairings = tuple(self.numbers), self.stretches.pairings
+        return Walk(worlds[0], worlds[1], self.solver, facts, self._keep, pairings)
 
     @cached_property
     def numbers(self) -> dict[Term, None]:

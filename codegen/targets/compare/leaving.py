@@ -16,8 +16,8 @@ from collections.abc import Iterable
 from codegen.ir.trace import End, Event, EventKind
 from codegen.targets.compare.apart import only_in
 from codegen.targets.compare.cases import Case
+from codegen.targets.compare.joints import Channel
 from codegen.targets.compare.nodes import Difference, DifferenceClass, Side
-from codegen.targets.compare.pair import Channel
 from codegen.targets.compare.watch import watch
 
 Leaving = tuple[object, tuple[object, ...]]

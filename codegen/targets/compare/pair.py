@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import reduce
 from typing import assert_never
 
@@ -34,7 +33,7 @@ from codegen.ir.terms import (
     truth,
 )
 from codegen.ir.trace import End, EventKind
-from codegen.targets.compare.beside import Told, Ways
+from codegen.targets.compare.beside import Pair, Pairings, Told
 from codegen.targets.compare.bundles import Bundle, alone, bundled
 from codegen.targets.compare.joints import Channel, Joint, Parting, SamePage, Unmatched, Way
 from codegen.targets.compare.live import Likeness, is_call_since
@@ -66,9 +65,11 @@ class Walk:
         solver: SlicingSolver,
         facts: tuple[Term, ...],
         judge: Callable[[Parting], None],
+        pairings: Pairings | None = None,
     ) -> None:
         self.src, self.tgt, self.solver = src, tgt, solver
         self.judge = judge
+        self.pairings = pairings or Pairings()
         self.axioms = facts
         self.likeness = Likeness()
         self.pairs = 0
@@ -92,8 +93,9 @@ class Walk:
         while stage:
             arrived: dict[object, Joint] = {}
             for bundle in self._bundled(stage):
-                for one, src, tgt in self._pairs(bundle):
-                    self._compare(one, src, tgt)
+                for one, pair in self._pairs(bundle):
+                    self._compare(one, pair)
+                    src, tgt = pair.src, pair.tgt
                     if src.end is tgt.end and src.end in (End.STOP, End.RETRY):
                         for joint, mine, theirs in one.each(src, tgt, self.solver):
                             self._arrive(arrived, joint, mine, theirs)
@@ -107,10 +109,9 @@ class Walk:
         """The pairs of states of a stage, as many together as may be followed as one."""
         return bundled(stage, self.likeness)
 
-    def _pairs(self, bundle: Bundle) -> Iterator[tuple[Bundle, Halt, Halt]]:
+    def _pairs(self, bundle: Bundle) -> Iterator[tuple[Bundle, Pair]]:
         """The pairs of ways from a bundle, or from each of its members where it can not be one."""
         joint = bundle.joint
-        known = len(joint.facts)
         faults, passes = self.limits(joint)
         self.tgt.presumed.clear()
         second = self._stretch(self.tgt, joint.tgt, joint.facts, faults, passes)
@@ -120,26 +121,21 @@ class Walk:
             for member in bundle.members:
                 yield from self._pairs(alone(member.joint))
             return
-        theirs = Ways(Told(halt, halt.facts[known:]) for halt in second)
-        for src in first:
-            mine = Told(src, src.facts[known:])
-            met: list[tuple[Term, ...]] = []
+        rows = self.pairings.rows(first, second, len(joint.facts), self.solver)
+        for row in rows:
             before = self.parted
-            for way in theirs.beside(mine):
-                self.candidates += 1
-                if self.candidates > MAX_CANDIDATES:
-                    raise ResourceBound(f"more than {MAX_CANDIDATES} candidates for a path pair")
-                own = tuple(f for f in way.facts if f not in mine.told)
-                if own and not self.solver.also_possible(own, src.facts):
-                    continue
-                met.append(own)
+            self.candidates += row.candidates
+            if self.candidates > MAX_CANDIDATES:
+                raise ResourceBound(f"more than {MAX_CANDIDATES} candidates for a path pair")
+            for pair in row.pairs:
                 self.pairs += 1
                 if self.pairs > MAX_PAIRS:
                     raise ResourceBound(f"more than {MAX_PAIRS} path pairs")
-                yield bundle, src, replace(way.halt, facts=(*src.facts, *own))
+                yield bundle, pair
             # What is told to be different needs nothing beside it in the rest of its world.
+            met = [pair.own for pair in row.pairs]
             if not met or self.parted - before < len(met):
-                self._cover(bundle, mine, met, presumed)
+                self._cover(bundle, row.told, met, presumed)
 
     def _cover(
         self,
@@ -251,9 +247,13 @@ class Walk:
 
     # -- comparing -------------------------------------------------------------------
 
-    def _compare(self, bundle: Bundle, src: Halt, tgt: Halt) -> None:
+    def _compare(self, bundle: Bundle, pair: Pair) -> None:
         """Gives the judge what a pair of ways differs in, as each member differs in it."""
+        if pair.same:
+            return
+        src, tgt = pair.src, pair.tgt
         found = list(self._partings(bundle.joint, src, tgt))
+        pair.same = not found
         self.parted += any(
             isinstance(p, Parting) and p.channel is Channel.STEPS and p.condition is TRUE
             for p in found

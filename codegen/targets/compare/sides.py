@@ -7,13 +7,16 @@ before: A | !A      after: A && B | A && !B | !A     ->    three pairs
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from codegen.ir.handler import HandlerRole
 from codegen.ir.load import Unit, Variant
+from codegen.ir.program import Program
 from codegen.ir.solver import PathSolver
+from codegen.ir.terms import Term
 from codegen.tables.mode import find_mode
 from codegen.targets.compare.compare import compare
+from codegen.targets.compare.family import Blocks, Families
 from codegen.targets.compare.merge import combined
 from codegen.targets.compare.nodes import (
     Comparison,
@@ -45,10 +48,12 @@ def compare_units(
     """
     found = []
     # What one configuration asked and went through is not asked and gone through again.
-    solver, stretches = SlicingSolver(), Stretches()
+    solver = SlicingSolver()
+    families = Families(before, after)
+    stretches = Stretches(families.all)
     numbers = numbers or {}
     insides = Insides(before, after, solver, numbers)
-    for src, tgt in sides(before, after, function):
+    for src, tgt in sides(before, after, function, families):
         src, tgt = (replace(side, numbers=numbers) for side in (src, tgt))
         tgt = replace(tgt, selection=replace(tgt.selection, respelt=respelt))
         one = compare(src, tgt, accepted=accepted, solver=solver, stretches=stretches)
@@ -98,9 +103,11 @@ def _once_each(d: Difference) -> Difference:
     return replace(d, also=tuple(also))
 
 
-def sides(before: Unit, after: Unit, function: str) -> Iterator[tuple[Side, Side]]:
+def sides(
+    before: Unit, after: Unit, function: str, families: Families | None = None
+) -> Iterator[tuple[Side, Side]]:
     """The pairs to compare; `after` has the handler under the same name, or one of its own."""
-    known = _Sides()
+    known = _Sides(families or Families(before, after))
     for one in before.variants:
         found = next(
             (f for f in one.found if f.function == function and f.role is HandlerRole.HANDLER), None
@@ -158,8 +165,10 @@ def _has_vma_lock(variant: Variant) -> bool:
 class _Sides:
     """Sides of several pairs; what is known of a program is found out once."""
 
-    def __init__(self) -> None:
+    def __init__(self, families: Families) -> None:
+        self._families = families
         self._solver = PathSolver()
+        self._modes: dict[object, list[_Mode]] = {}
         self._known: dict[tuple[int, str, str], Side] = {}
 
     def side(self, variant: Variant, entry: str, handler: str, label: str, locks: bool) -> Side:
@@ -167,9 +176,10 @@ class _Sides:
         key = (id(variant), entry, handler)
         side = self._known.get(key)
         if side is None:
-            mode = find_mode(variant.program, entry, handler, self._solver)
+            program = self._families.program(variant)
+            mode = self._mode(program, entry, handler)
             side = self._known[key] = Side(
-                variant.program,
+                program,
                 entry,
                 mode,
                 label,
@@ -177,3 +187,29 @@ class _Sides:
                 handler=handler,
             )
         return replace(side, label=label, per_vma_lock=locks)
+
+    def _mode(self, program: Program, entry: str, handler: str) -> Term | None:
+        """The condition for user mode: that of a program which has the same blocks on the way."""
+        family = self._families.of(program)
+        distinct = tuple((n, f.distinct) for n, f in program.functions.items() if f.distinct)
+        roles = program.roles(entry) | program.roles(handler)
+        known = self._modes.setdefault((id(family), entry, handler, distinct, roles), [])
+        for mode in known:
+            if family.alike(mode.program, program, mode.blocks) and all(
+                mode.program.blocks_before_fault(n) == program.blocks_before_fault(n)
+                for n in {name for name, _ in mode.blocks}
+            ):
+                return mode.condition
+        blocks: set[tuple[str, str]] = set()
+        condition = find_mode(program, entry, handler, self._solver, blocks)
+        known.append(_Mode(program, frozenset(blocks), condition))
+        return condition
+
+
+@dataclass(frozen=True)
+class _Mode:
+    """What find_mode() gave for a program, and the blocks that it went through."""
+
+    program: Program
+    blocks: Blocks
+    condition: Term | None

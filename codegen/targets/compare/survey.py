@@ -14,6 +14,7 @@ from codegen.ir.environment import Outcome, truth_symbol
 from codegen.ir.solver import PathSolver
 from codegen.ir.terms import TRUE, Term, conjoin, less, negate
 from codegen.ir.trace import End
+from codegen.targets.compare.beside import Pair
 from codegen.targets.compare.bundles import Bundle, alone
 from codegen.targets.compare.joints import Joint, Parting
 from codegen.targets.compare.observe import Observed, lock_refused, observe
@@ -45,18 +46,18 @@ class Survey(Walk):
         """Each by itself: what is left behind in a local is what is looked for."""
         return map(alone, stage)
 
-    def _pairs(self, bundle: Bundle) -> Iterator[tuple[Bundle, Halt, Halt]]:
+    def _pairs(self, bundle: Bundle) -> Iterator[tuple[Bundle, Pair]]:
         joint = bundle.joint
         faults, passes = self.limits(joint)
         for halt in self._stretch(self.src, joint.src, joint.facts, faults, passes):
             self.pairs += 1
-            yield bundle, halt, halt
+            yield bundle, Pair(halt, halt, ())
 
-    def _compare(self, bundle: Bundle, src: Halt, tgt: Halt) -> None:  # noqa: ARG002
+    def _compare(self, bundle: Bundle, pair: Pair) -> None:
         def holds(condition: Term) -> bool | None:
-            return self.solver.decide(condition, src.facts)
+            return self.solver.decide(condition, pair.src.facts)
 
-        self.look(bundle.joint, src, observe(src.trace, holds))
+        self.look(bundle.joint, pair.src, observe(pair.src.trace, holds))
 
     def _is_new(self, seen: dict[object, frozenset[Term]], key: object, joint: Joint) -> bool:
         if not joint.at_fault:

@@ -121,14 +121,30 @@ class World(Machine):
 
         `state` itself is left as it is. Raises ResourceBound when there are too many.
         """
-        first = state.copy()
+        first = self._mine(state)
         first.facts, first.decisions, first.trace, first.steps = facts, (), [], 0
-        ways = self.run_merged([first], State.exact_likeness, State.join)
+        yield from self._from([first])
+
+    def resume(self, paused: Sequence[State]) -> Iterator[Halt]:
+        """Every way on from states that paused in a stretch, of this program or one like it."""
+        yield from self._from([self._mine(s) for s in paused])
+
+    def _from(self, states: Sequence[State]) -> Iterator[Halt]:
+        # A block that has begun is gone through as well, in the callers, too.
+        self.blocks |= {(f.function.name, f.label) for s in states for f in s.frames}
+        ways = self.run_merged(states, State.exact_likeness, State.join)
         for count, way in enumerate(ways):
             if count >= MAX_STRETCH:
                 raise ResourceBound(f"more than {MAX_STRETCH} ways from one gate to the next")
             assert isinstance(way, Halt)
             yield way
+
+    def _mine(self, state: State) -> State:
+        """The state, standing in this program's functions where it came of another's."""
+        own = state.copy()
+        for frame in own.frames:
+            frame.function = self.program.functions[frame.function.name]
+        return own
 
     def _all_ways(self, state: State, facts: tuple[Term, ...]) -> list[Halt]:
         return list(self.stretch(state, facts))

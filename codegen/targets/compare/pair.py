@@ -89,7 +89,7 @@ class Walk:
     def run(self, first: Joint | None = None, last: int = MAX_PASS) -> None:
         """Walks every pair, up to fault number `last`. Raises ResourceBound at too many pairs."""
         stage = [first or self.start()]
-        seen: dict[object, frozenset[Term]] = {}
+        seen: dict[object, list[frozenset[Term]]] = {}
         while stage:
             arrived: dict[object, Joint] = {}
             for bundle in self._bundled(stage):
@@ -236,13 +236,13 @@ class Walk:
 
         return tuple(f for f in facts if all(map(matters, f.symbols())))
 
-    def _is_new(self, seen: dict[object, frozenset[Term]], key: object, joint: Joint) -> bool:
-        """Whether the pair has to be walked: not if it was, under no more facts than hold now."""
+    def _is_new(self, seen: dict[object, list[frozenset[Term]]], key: object, joint: Joint) -> bool:
+        """Whether the pair has to be walked: not if it was, where no more was known than now."""
         facts = self.likeness.facts(joint.facts, joint.src, joint.base)
-        known = seen.get(key)
-        if known is not None and known <= facts:
+        walked = seen.setdefault(key, [])
+        if any(before <= facts for before in walked):
             return False
-        seen[key] = facts if known is None else known & facts
+        walked.append(facts)
         return True
 
     # -- comparing -------------------------------------------------------------------

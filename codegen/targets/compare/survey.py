@@ -59,7 +59,7 @@ class Survey(Walk):
 
         self.look(bundle.joint, pair.src, observe(pair.src.trace, holds))
 
-    def _is_new(self, seen: dict[object, frozenset[Term]], key: object, joint: Joint) -> bool:
+    def _is_new(self, seen: dict[object, list[frozenset[Term]]], key: object, joint: Joint) -> bool:
         if not joint.at_fault:
             self.begun.append(joint)
         return super()._is_new(seen, key, joint)

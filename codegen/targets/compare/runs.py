@@ -13,12 +13,14 @@ has been before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from codegen.ir.concrete import Evaluator
+from codegen.ir.program import Program
 from codegen.ir.solver import PathSolver
 from codegen.ir.terms import Term, negate
+from codegen.targets.compare.family import Blocks, Family
 from codegen.targets.compare.world import Halt
 
 
@@ -45,10 +47,14 @@ class Decided(PathSolver):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Where a run came to its end; `began` is how many events came before the dance."""
+    """Where a run came to its end; `began` is how many events came before the dance.
+
+    `blocks` are those that the run went through.
+    """
 
     halt: Halt
     began: int
+    blocks: Blocks = frozenset()
 
 
 @dataclass(eq=False, slots=True)
@@ -69,9 +75,19 @@ class _Node:
 
 
 class Runs:
-    """The runs of one program, told apart by `key` where they begin otherwise."""
+    """The runs of one program, told apart by `key` where they begin otherwise.
 
-    def __init__(self) -> None:
+    What a program of its family did on blocks that are the same here, it does
+    here, too: `kin` holds the runs of those others.
+    """
+
+    def __init__(
+        self,
+        program: Program | None = None,
+        family: Family | None = None,
+        kin: Sequence[Runs] = (),
+    ) -> None:
+        self.program, self.family, self.kin = program, family, kin
         self._roots: dict[tuple[object, ...], _Node] = {}
 
     def run(
@@ -84,16 +100,34 @@ class Runs:
 
         Two calls with the same key must be given machines that do the same.
         """
-        root = self._roots.setdefault(key, _Node())
-        node: _Node | None = root
-        while node is not None and node.question is not None:
-            node = node.after(all(evaluator.number(f) for f in node.question))
+        node = self._led(key, evaluator)
         if node is not None and node.known:
             return node.ended
-        asked = _Asked(evaluator, root)
+        for other in self.kin:
+            ended = self._as(other, key, evaluator)
+            if ended is not None:
+                return ended
+        asked = _Asked(evaluator, self._roots.setdefault(key, _Node()))
         ended = machine(asked)
         asked.node.known, asked.node.ended = True, ended
         return ended
+
+    def _led(self, key: tuple[object, ...], evaluator: Evaluator) -> _Node | None:
+        """The end of the questions that were asked in a world like this one; None past those."""
+        node = self._roots.get(key)
+        while node is not None and node.question is not None:
+            node = node.after(all(evaluator.number(f) for f in node.question))
+        return node
+
+    def _as(self, other: Runs, key: tuple[object, ...], evaluator: Evaluator) -> Ended | None:
+        """The end of another program's run in this world, where this one goes the same way."""
+        if other is self or self.family is None or self.program is None or other.program is None:
+            return None
+        node = other._led(key, evaluator)
+        if node is None or node.ended is None:
+            return None
+        alike = self.family.alike(other.program, self.program, node.ended.blocks)
+        return node.ended if alike else None
 
 
 class _Asked(Decided):

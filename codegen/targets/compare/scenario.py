@@ -110,7 +110,7 @@ def replay(
             return None
         if len(paths) != 1 or paths[0].end in (End.STOP, End.RETRY):
             return None
-        return Ended(paths[0], world.began or 0)
+        return Ended(paths[0], world.began or 0, frozenset(world.blocks))
 
     ended = side.runs.run((side.entry, side.mode, side.low_stack, params, fast), evaluator, run)
     return None if ended is None else _seen(ended, evaluator)

@@ -26,6 +26,7 @@ from codegen.targets.compare.nodes import (
     Side,
 )
 from codegen.targets.compare.routines import Insides
+from codegen.targets.compare.runs import Runs
 from codegen.targets.compare.settings import agree, settings_of
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.stretches import Stretches
@@ -169,6 +170,7 @@ class _Sides:
         self._families = families
         self._solver = PathSolver()
         self._modes: dict[object, list[_Mode]] = {}
+        self._kin: dict[int, list[Runs]] = {}
         self._known: dict[tuple[int, str, str], Side] = {}
 
     def side(self, variant: Variant, entry: str, handler: str, label: str, locks: bool) -> Side:
@@ -185,8 +187,16 @@ class _Sides:
                 label,
                 configurations=variant.configurations,
                 handler=handler,
+                runs=self._runs_of(program),
             )
         return replace(side, label=label, per_vma_lock=locks)
+
+    def _runs_of(self, program: Program) -> Runs:
+        """Where the runs of a program are kept, beside those of its family."""
+        family = self._families.of(program)
+        kin = self._kin.setdefault(id(family), [])
+        kin.append(Runs(program, family, kin))
+        return kin[-1]
 
     def _mode(self, program: Program, entry: str, handler: str) -> Term | None:
         """The condition for user mode: that of a program which has the same blocks on the way."""

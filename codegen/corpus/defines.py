@@ -79,3 +79,19 @@ def headers_with(tree: Path, path: str, name: str) -> tuple[str, ...]:
     word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
     texts = _texts(tree / "arch" / arch / "include")
     return tuple(text for text in texts if name in text and word.search(text))
+
+
+_ORDER = re.compile(r"^[ \t]*#[ \t]*include[ \t]+<linux/byteorder/(big|little)_endian\.h>", re.M)
+
+
+def is_big_endian(tree: Path, path: str) -> bool | None:
+    """Whether the file's architecture is; None where it is configured, or nothing says.
+
+    Source: arch/*/include/uapi/asm/byteorder.h, which includes the one header or the other.
+    """
+    arch, _, rest = path.removeprefix("arch/").partition("/")
+    header = tree / "arch" / arch / "include/uapi/asm/byteorder.h"
+    if not path.startswith("arch/") or not rest or not header.is_file():
+        return None
+    orders = set(_ORDER.findall(header.read_text("latin-1")))
+    return orders == {"big"} if len(orders) == 1 else None

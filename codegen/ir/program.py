@@ -335,7 +335,7 @@ class Program:
                     Role.IGNORE,
                 ):
                     return False
-            if any(not isinstance(t, Local) for t in _targets(function)):
+            if not all(map(_is_own, _targets(function))):
                 return False
         return not self._loops(name)
 
@@ -363,10 +363,10 @@ class Program:
 
     def writes_objects(self, name: str) -> bool:
         """Whether an OPAQUE function may write what its pointer arguments point to."""
-        return any(self._writes_what_it_gets(n) for n in {name, *self._callees(name)})
+        return self._writes_what_it_gets(name, frozenset())
 
-    def _writes_what_it_gets(self, name: str) -> bool:
-        """Whether the function itself stores through a pointer parameter, or hands one on.
+    def _writes_what_it_gets(self, name: str, above: frozenset[str]) -> bool:
+        """Whether the function stores through a pointer parameter, or hands one on to what does.
 
         A local that takes a parameter's value points where the parameter does;
         what is loaded from the object (`regs->pc`) points elsewhere.
@@ -387,12 +387,16 @@ class Program:
         for target in _targets(function):
             if isinstance(target, (Field, Index, Deref)) and _points(target.base, pointing):
                 return True
-        return any(
-            call.name not in self.functions
-            and self.role(call.name) is None
-            and any(_points(a, pointing) for a in call.args)
-            for call in calls_of(function)
-        )
+        above |= {name}
+        for call in calls_of(function):
+            if not any(_points(a, pointing) for a in call.args):
+                continue
+            if call.name in self.functions:
+                if call.name not in above and self._writes_what_it_gets(call.name, above):
+                    return True
+            elif self.role(call.name) is None:
+                return True
+        return False
 
     @cached_property
     def _ahead(self) -> dict[str, frozenset[str]]:
@@ -502,6 +506,17 @@ def _points(expr: Expr, pointing: set[str]) -> bool:
             return _points(left, pointing) or _points(right, pointing)
         case Conditional(then=then, otherwise=otherwise):
             return _points(then, pointing) or _points(otherwise, pointing)
+        case _:
+            return False
+
+
+def _is_own(target: Expr) -> bool:
+    """Whether it is a local, or a part of a local record: `union word w = { .val = code }`."""
+    match target:
+        case Local():
+            return True
+        case Field(base=AddressOf(target=inner)) | Index(base=AddressOf(target=inner)):
+            return _is_own(inner)
         case _:
             return False
 

@@ -136,7 +136,8 @@ def _side_by_side(
     found = _renamed(pair) if comparison.differences else ()
     proven = {r: reason for r in found if (reason := _one_thing(pair, r)) is not None}
     if comparison.differences:
-        proven |= dict.fromkeys(_read_off(pair), "a header of tgt's says so")
+        read = (*_read_off(pair), *_unions(pair))
+        proven |= dict.fromkeys(read, "a header of tgt's says so")
     if proven:
         given += proven
         comparison = under(given)
@@ -167,16 +168,14 @@ def _numbers(pair: _Pair) -> dict[str, int]:
     from codegen.csyntax.identifiers import words_in
     from codegen.frontend.numbers import header_numbers
 
-    found: list[dict[str, int]] = []
-    for request, file, unit in (
-        (pair.request, pair.file, pair.unit),
-        (pair.other, pair.partner, pair.theirs),
-    ):
-        tree = request.source.tree
-        if tree is not None:
-            own = {d.name for d in unit.tree.directives if d.kind == "define"}
-            words = {w for w in words_in(unit.tree) if w.isupper()}
-            found.append(header_numbers(tree, file.path, words - own - unit.constants.keys()))
+    units = (pair.unit, pair.theirs)
+    own = {d.name for u in units for d in u.tree.directives if d.kind == "define"}
+    words = {w for u in units for w in words_in(u.tree) if w.isupper()}
+    words -= own | {n for u in units for n in u.constants}
+    sides = ((pair.request, pair.file), (pair.other, pair.partner))
+    found = [
+        header_numbers(r.source.tree, f.path, words) for r, f in sides if r.source.tree is not None
+    ]
     names = {n for numbers in found for n in numbers}
     values = {n: {numbers[n] for numbers in found if n in numbers} for n in names}
     return {n: v for n in names if len(values[n]) == 1 and (v := min(values[n]))}
@@ -246,3 +245,21 @@ def _read_off(pair: _Pair) -> tuple[Rename, ...]:
         and (found := inline_in(headers_with(tree, pair.partner.path, name), name)) is not None
     }
     return read_off(pair.unit.tree, pair.theirs.tree, _beside(pair), inline)
+
+
+def _unions(pair: _Pair) -> tuple[Rename, ...]:
+    """The fields of a header's unions that only tgt knows, as what they are of the value."""
+    from codegen.corpus.defines import headers_with, is_big_endian
+    from codegen.csyntax.bitfields import Fields, fields_in, read_unions
+    from codegen.csyntax.identifiers import words_in
+
+    tree, path = pair.other.source.tree, pair.partner.path
+    order = None if tree is None else is_big_endian(tree, path)
+    if tree is None or order is None:
+        return ()
+    known = set(words_in(pair.unit.tree))
+
+    def fields_of(tag: str) -> Fields | None:
+        return None if tag in known else fields_in(headers_with(tree, path, tag), tag, order)
+
+    return read_unions(pair.theirs.tree, pair.theirs.tree.functions, fields_of)

@@ -359,6 +359,39 @@ def test_what_a_header_has_a_call_do_is_read_where_src_says_it(
     assert json_of(src, tgt)[0] == code
 
 
+UNION = (
+    "union word {\n\tunsigned long val;\n\tstruct {\n\t\tunsigned long page : 52;\n"
+    "\t\tunsigned long : 8;\n\t\tunsigned long low : 4;\n\t};\n};\n"
+)
+ORDER = "#include <linux/byteorder/{}_endian.h>\n"
+
+
+@pytest.mark.parametrize(
+    ("order", "field", "code"),
+    [("big", "low == 3", 0), ("big", "low == 5", 1), ("little", "low == 3", 1)],
+)
+def test_a_field_of_a_headers_union_is_that_of_the_value(
+    tmp_path: Path, order: str, field: str, code: int
+) -> None:
+    """s390 of linux 6.12 reads `union teid`, where 6.1 has masks."""
+    head = "if (user_mode(regs))\n\t\tflags |= FAULT_FLAG_USER;"
+    old = ARC.replace(head, f'if ((regs->st & 0xf) == 3)\n\t\tpr_info("on");\n\t{head}')
+    new = ARC.replace(head, f'if (at_three(regs))\n\t\tpr_info("on");\n\t{head}')
+    helper = (
+        "static int at_three(struct pt_regs *regs)\n{\n"
+        f"\tunion word w = {{ .val = regs->st }};\n\n\treturn w.{field};\n}}\n\n"
+    )
+    handler = "void do_page_fault("
+    assert handler in new
+    src = tree(tmp_path / "old", old, as_they_are)
+    tgt = tree(tmp_path / "new", new.replace(handler, helper + handler, 1), as_they_are)
+    with_header(tgt, UNION)
+    byteorder = tgt / "arch/arc/include/uapi/asm/byteorder.h"
+    byteorder.parent.mkdir(parents=True)
+    byteorder.write_text(ORDER.format(order))
+    assert json_of(src, tgt)[0] == code
+
+
 def test_a_replay_of_what_was_read_off_a_header_shows_the_same(tmp_path: Path) -> None:
     asked = "if (user_mode(regs))\n\t\tflags |= FAULT_FLAG_USER;"
     old = ARC.replace(asked, f'if (regs->st & STORED)\n\t\tpr_info("on");\n\t{asked}')

@@ -74,9 +74,9 @@ retry:
 			die("Oops", regs, code);
 		return;
 	}
-	if (fault & VM_FAULT_COMPLETED)
-		return;
-	if (fault & VM_FAULT_RETRY) {
+	if (fault & (VM_FAULT_COMPLETED | VM_FAULT_RETRY)) {
+		if (fault & VM_FAULT_COMPLETED)
+			return;
 		flags |= FAULT_FLAG_TRIED;
 		goto retry;
 	}

@@ -10,11 +10,11 @@ is decided by identity.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import islice
 from typing import Any
 
-from codegen.ir.terms import Term, integer, negate, rebuild
+from codegen.ir.terms import Term, integer, negate, order_of, rebuild
 
 OPAQUE = frozenset({"sym", "call", "object", "field", "index", "text", "local"})
 MAX_EXAMPLES = 48
@@ -178,7 +178,16 @@ class PathSolver:
         self._stack: list[Term] = []
         self._witnesses: dict[frozenset[Term], Example | None] = {}
         self._examples: list[Example] = []
+        # What the smallest scenarios of facts are, for `smallest.py`.
+        self.smallest: dict[frozenset[Term], dict[str, int]] = {}
         self.questions = 0
+
+    @cached_property
+    def aside(self) -> PathSolver:
+        """Another solver of the same terms, for questions that have nothing to do with a path."""
+        aside = PathSolver()
+        aside._translated, aside._functions = self._translated, self._functions
+        return aside
 
     # -- questions -----------------------------------------------------------
 
@@ -209,7 +218,7 @@ class PathSolver:
         found = self._solver.model()
         example = Example()
         opaque = dict.fromkeys(t for f in facts for t in f.walk() if t.op in OPAQUE)
-        for term in sorted(opaque, key=lambda t: t.serial):
+        for term in sorted(opaque, key=order_of):
             value = found.eval(self._translate(term), model_completion=True)
             example.learn(
                 term, int(self._z3.is_true(value)) if term.bits == 1 else int(value.as_long())

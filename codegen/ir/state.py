@@ -7,10 +7,9 @@ from here on (`likeness()`) can be told once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from weakref import WeakKeyDictionary
+from functools import cache, reduce
 
 from codegen.base.spans import Span
 from codegen.ir.environment import Outcome
@@ -19,7 +18,7 @@ from codegen.ir.nodes import (
     Function,
     Local,
 )
-from codegen.ir.terms import FALSE, TRUE, Term, conjoin, disjoin, negate
+from codegen.ir.terms import FALSE, TRUE, Term, conjoin, disjoin, negate, order_of
 from codegen.ir.trace import Decision, End, Event, EventKind
 
 # What a handler answers a fault with.
@@ -192,7 +191,7 @@ def without_needless(
         for key, way in list(found.items()):
             if key not in found:
                 continue
-            for condition, taken in key:
+            for condition, taken in ((d.condition, d.taken) for d in way):
                 twin = (key - {(condition, taken)}) | {(condition, not taken)}
                 if twin in found:
                     del found[key], found[twin]
@@ -213,7 +212,6 @@ def _is_answer(fact: Term) -> bool:
 Cube = frozenset[Term]
 MAX_CUBES = 32
 """How many ways together are told apart; of more, each side's facts stay as they are."""
-_cubes: WeakKeyDictionary[Term, frozenset[Cube]] = WeakKeyDictionary()
 
 
 def alternatives(mine: Iterable[Term], theirs: Iterable[Term]) -> tuple[Term, ...]:
@@ -227,30 +225,46 @@ def alternatives(mine: Iterable[Term], theirs: Iterable[Term]) -> tuple[Term, ..
     if frozenset() in ways:
         return ()
     shared = frozenset.intersection(*ways)
-    facts = sorted(shared, key=lambda t: t.serial)
-    rest = frozenset(w - shared for w in ways)
+    facts = sorted(shared, key=order_of)
+    rest = [w - shared for w in ways]
     if frozenset() not in rest:
         either = FALSE
-        for way in sorted(rest, key=lambda w: sorted(t.serial for t in w)):
-            whole = TRUE
-            for fact in sorted(way, key=lambda t: t.serial):
-                whole = conjoin(whole, fact)
-            either = disjoin(either, whole)
-        _cubes[either] = rest
+        for way in sorted(rest, key=_order_of_way):
+            either = disjoin(either, reduce(conjoin, sorted(way, key=order_of), TRUE))
         facts.append(either)
     return tuple(facts)
 
 
+@cache
 def alternatives_of(fact: Term) -> frozenset[Cube] | None:
-    """The ways of which a fact made by `alternatives` says that one holds; None for any other."""
-    return _cubes.get(fact)
+    """The ways of which a fact says that one holds, as `alternatives` makes it; None if it is none.
+
+    It is told by the fact alone: what a process did before does not count.
+    """
+    if fact.op != "lor":
+        return None
+    return frozenset(frozenset(_parts(way, "land")) for way in _parts(fact, "lor"))
+
+
+def _parts(fact: Term, op: str) -> Iterator[Term]:
+    """What a chain of one operator holds together."""
+    if fact.op == op:
+        for arg in fact.args:
+            yield from _parts(arg, op)
+    else:
+        yield fact
+
+
+def _order_of_way(way: Cube) -> tuple[int, list[tuple[int, str]]]:
+    """An order of ways that is the same in every process, shorter ones first."""
+    return len(way), sorted(map(order_of, way))
 
 
 def _product(facts: Iterable[Term]) -> frozenset[Cube]:
     """The ways in which all facts can hold, those made by `alternatives` taken apart."""
     ways: frozenset[Cube] = frozenset({frozenset()})
     for fact in facts:
-        parts = _cubes.get(fact)
+        parts = alternatives_of(fact)
         if parts is None or len(parts) * len(ways) > MAX_CUBES:
             parts = frozenset({frozenset({fact})})
         ways = frozenset(w | p for w in ways for p in parts)
@@ -263,7 +277,7 @@ def _reduced(ways: frozenset[Cube]) -> frozenset[Cube]:
     changed = True
     while changed:
         changed = False
-        for way in sorted(left, key=len):
+        for way in sorted(left, key=_order_of_way):
             shorter = _without_one(way, left)
             if shorter is not None:
                 left.discard(way)
@@ -275,7 +289,7 @@ def _reduced(ways: frozenset[Cube]) -> frozenset[Cube]:
 
 def _without_one(way: Cube, ways: set[Cube]) -> Cube | None:
     """The way without a fact that it does not need, if there is one."""
-    for fact in way:
+    for fact in sorted(way, key=order_of):
         rest, opposite = way - {fact}, negate(fact)
         if any(opposite in o and o - {opposite} <= rest for o in ways):
             return rest

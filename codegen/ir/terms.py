@@ -13,28 +13,35 @@ bits. Printed form: `printer.py`, in C.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import blake2b
 from typing import Final
 
 
 class Term:
     """A node of the term graph; make them with the builders below only."""
 
-    __slots__ = ("__weakref__", "_links", "_symbols", "args", "bits", "op", "payload", "serial")
+    __slots__ = ("__weakref__", "_links", "_symbols", "args", "bits", "op", "order", "payload")
 
     op: Final[str]
     args: Final[tuple[Term, ...]]
     bits: Final[int]
     payload: Final[object]
-    serial: Final[int]
+    order: Final[tuple[int, str]]
+    """Where the term stands among others: what it is made of comes first, then by its text.
 
-    def __init__(
-        self, op: str, args: tuple[Term, ...], bits: int, payload: object, serial: int
-    ) -> None:
+    It is the same in every process, whatever terms were made before.
+    """
+
+    def __init__(self, op: str, args: tuple[Term, ...], bits: int, payload: object) -> None:
         self.op = op
         self.args = args
         self.bits = bits
         self.payload = payload
-        self.serial = serial
+        text = f"{op} {payload!r} {bits}"
+        if args:
+            inside = " ".join(a.order[1] for a in args)
+            text = f"{text} {blake2b(inside.encode(), digest_size=16).hexdigest()}"
+        self.order = 1 + max((a.order[0] for a in args), default=-1), text
         self._symbols: frozenset[str] | None = None
         self._links: frozenset[str] | None = None
 
@@ -109,6 +116,11 @@ class Term:
         return f"({head} {' '.join(map(repr, self.args))})"
 
 
+def order_of(term: Term) -> tuple[int, str]:
+    """A key to sort terms by: `Term.order`."""
+    return term.order
+
+
 def _is_address(term: Term) -> bool:
     """Whether the term is an object, or a place in one that has no computed part."""
     while term.op == "field":
@@ -123,7 +135,7 @@ def _make(op: str, args: tuple[Term, ...], bits: int, payload: object = None) ->
     key = (op, args, bits, payload)
     term = _interned.get(key)
     if term is None:
-        term = _interned[key] = Term(op, args, bits, payload, len(_interned))
+        term = _interned[key] = Term(op, args, bits, payload)
     return term
 
 
@@ -283,7 +295,7 @@ def equal(a: Term, b: Term) -> Term:
         return equal(inner, narrow) if again.value == b.value else FALSE
     if b.is_constant and _never_null(a) and b.value == 0:
         return FALSE
-    if not b.is_constant and a.serial > b.serial:
+    if not b.is_constant and a.order > b.order:
         a, b = b, a
     return _make("eq", (a, b), 1)
 

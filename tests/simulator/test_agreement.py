@@ -16,12 +16,13 @@ import pytest
 from codegen.base.resources import data_dir
 from codegen.base.spans import SourceText
 from codegen.frontend.constants import merge, tree_constants
-from codegen.ir.concrete import ConcreteTrace, concrete_trace, scenario_of
+from codegen.ir.concrete import ConcreteTrace, concrete_trace
 from codegen.ir.environment import Plan
 from codegen.ir.handler import Found
 from codegen.ir.load import load_unit
 from codegen.ir.machine import Machine
 from codegen.ir.program import Program
+from codegen.ir.smallest import scenario_of
 from codegen.ir.solver import PathSolver
 from codegen.ir.state import State
 from codegen.ir.terms import Term
@@ -115,7 +116,7 @@ def disagreements(program: Program, found: Found, most: int) -> tuple[int, list[
     for position, entry in enumerate(found.entries):
         solver = PathSolver()
         for path in sampled(program, entry, solver, most):
-            scenario = {**scenario_of(path.facts, solver, *terms_of(path)), "entry": position}
+            scenario = {**scenario_of(path.facts, solver), "entry": position}
             want = concrete_trace(path, scenario)
             count += 1
             differs = difference(path, want, simulator.run(scenario))
@@ -152,7 +153,7 @@ def test_a_wrong_line_in_the_simulator_is_noticed() -> None:
     solver = PathSolver()
     cases = []
     for symbolic in sampled(program, found.entries[0], solver, MOST_CHECKED):
-        scenario = scenario_of(symbolic.facts, solver, *terms_of(symbolic))
+        scenario = scenario_of(symbolic.facts, solver)
         cases.append((symbolic, scenario, concrete_trace(symbolic, scenario)))
     for old, new in (
         ('w.unlock("mmap_read_unlock"', 'w.effect("mmap_read_unlock"'),

@@ -95,9 +95,7 @@ class Ways:
         best, count = None, 0
         for fact, times in taken.items():
             parted = min(times, taken.get(negate(fact), 0))
-            if parted > count or (
-                parted == count and best is not None and fact.serial < best.serial
-            ):
+            if parted > count or (parted == count and best is not None and fact.order < best.order):
                 best, count = fact, parted
         if best is None:
             return

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from codegen.ir.concrete import scenario_of
 from codegen.ir.environment import Outcome, truth_symbol
 from codegen.ir.nodes import Function
+from codegen.ir.smallest import scenario_of
 from codegen.ir.terms import TRUE, Term, arithmetic, conjoin, equal, integer
 from codegen.ir.trace import End, Event, EventKind
 from codegen.ir.vocabulary import Role, load

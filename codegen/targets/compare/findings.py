@@ -34,7 +34,7 @@ from codegen.targets.compare.nodes import (
     Difference,
     DifferenceClass,
     Side,
-    size_of,
+    plainness,
 )
 from codegen.targets.compare.pair import Walk
 from codegen.targets.compare.scenario import (
@@ -70,11 +70,6 @@ class Seen(NamedTuple):
     scenario: dict[str, int]
     src: Replay
     tgt: Replay
-
-    @property
-    def size(self) -> tuple[int, int, int]:
-        """How much a reader has to take in: faults, names, and how large the numbers are."""
-        return (len(self.src.faults()), *size_of(self.scenario))
 
 
 @dataclass
@@ -191,11 +186,10 @@ class Findings:
                     seen.append((parting, run))
                 if len(seen) >= most:
                     break
-            seen.sort(key=lambda s: s[1].size)
             told: dict[DifferenceClass, tuple[Difference, Leaving | None]] = {}
-            for parting, run in seen:
-                # What looks alike may be of another class in another world.
-                difference, left = self._told(walk, parting, user, *run)
+            # What looks alike may be of another class in another world.
+            judged = (self._told(walk, parting, user, *run) for parting, run in seen)
+            for difference, left in sorted(judged, key=lambda d: plainness(d[0])):
                 told.setdefault(difference.cls, (difference, left))
             found += told.values()
             if not seen and happens and kept[0].channel is not Channel.ACCOUNTING:

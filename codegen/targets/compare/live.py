@@ -161,7 +161,7 @@ def _chain(op: str, args: tuple[Term, ...]) -> Term:
         else:
             operands[term] = None
     operands |= dict.fromkeys(choices.values())
-    first, *rest = sorted(operands, key=lambda t: (t.is_constant, t.serial))
+    first, *rest = sorted(operands, key=lambda t: (t.is_constant, t.order))
     for term in rest:
         first = arithmetic(op, first, term)
     return first

@@ -191,6 +191,11 @@ class Difference:
         faults = sum(1 for e in self.src if e.kind is EventKind.FAULT)
         return (faults, *size_of(self.scenario))
 
+    @property
+    def text(self) -> tuple[tuple[str, int], ...]:
+        """The scenario as it is told: what decides between two that are as small."""
+        return tuple(self.scenario.items())
+
     def seen_in(self, src: Side, tgt: Side) -> Difference:
         """The same, known to have been seen between two programs."""
         further = tuple(d.seen_in(src, tgt) for d in self.also)
@@ -202,9 +207,14 @@ def _told_by(d: Difference) -> str:
     return d.explanation if d.cls is DifferenceClass.OTHER else str(d.cls)
 
 
-def _order(d: Difference) -> tuple[object, ...]:
-    """The plainest first: one that asks for no macro to be set, with a small scenario."""
-    return sum(on for _, on in d.selections[0].settings), d.size, d.line
+def plainness(d: Difference) -> tuple[object, ...]:
+    """The plainest first: one that asks for no macro to be set, with a small scenario.
+
+    Of two that are as plain the text decides, not which was found first.
+    """
+    settings = tuple(s.settings for s in d.selections)
+    asked = sum(on for _, on in settings[0])
+    return asked, d.size, d.line, d.tgt_line or 0, d.text, d.explanation, d.causes, settings
 
 
 def grouped(differences: Iterable[Difference]) -> tuple[Difference, ...]:
@@ -222,14 +232,14 @@ def grouped(differences: Iterable[Difference]) -> tuple[Difference, ...]:
         told: list[Difference] = []
         known: set[str] = set()
         # Where several causes meet, either side's may be one that is told by itself.
-        for d in sorted(alike, key=lambda d: (sum(map(len, d.causes)), *_order(d))):
+        for d in sorted(alike, key=lambda d: (sum(map(len, d.causes)), *plainness(d))):
             places = d.causes or ((_told_by(d),),)
             if any(known.isdisjoint(place) for place in places):
                 told.append(d)
             known.update(c for place in places for c in place)
-        told.sort(key=_order)
+        told.sort(key=plainness)
         out.append(replace(told[0], also=tuple(told[1:])))
-    return tuple(sorted(out, key=lambda d: (d.cls, d.mode, d.line)))
+    return tuple(sorted(out, key=lambda d: (d.cls, d.mode, d.line, d.outcome or "", d.text)))
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from codegen.ir.concrete import scenario_of
+from codegen.ir.smallest import scenario_of
 from codegen.ir.solver import Example, PathSolver, ResourceBound
-from codegen.ir.terms import Term, negate
+from codegen.ir.terms import Term, negate, order_of
 
 MOST_TOLD = 2_000
 """How many facts z3 is told before it starts afresh."""
@@ -28,8 +28,6 @@ class SlicingSolver(PathSolver):
         self._told: set[Term] = set()
         self._cores: dict[Term, list[frozenset[Term]]] = {}
         self._decided: dict[tuple[Term, frozenset[Term]], bool | None] = {}
-        self._models: dict[frozenset[Term], Example] = {}
-        self._scenarios: dict[frozenset[Term], dict[str, int]] = {}
 
     def possible(self, facts: Iterable[Term]) -> bool:
         """See PathSolver.possible; each group of connected facts is decided by itself."""
@@ -84,35 +82,17 @@ class SlicingSolver(PathSolver):
         while left:
             first = left.pop()
             group, left = _connected([first], first.links(), left)
-            if not self._holds(group):
+            example = self._witness(group)
+            if example is None:
                 return None
-            example = self._model_of(group)
             for term in {t for fact in group for t in fact.walk() if t.op in ("sym", "call")}:
                 found[term] = example.value(term) or 0
         return {term: found.get(term, 0) for term in wanted}
 
-    def _model_of(self, group: list[Term]) -> Example:
-        """z3's own model of a group that can hold: its numbers are smaller than repaired ones."""
-        key = frozenset(group)
-        found = self._models.get(key)
-        if found is None:
-            facts = sorted(key, key=_serial)
-            self._check(facts)
-            found = self._example(facts)
-        return found
-
-    def _example(self, facts: list[Term]) -> Example:
-        """See PathSolver; it is kept for the scenarios."""
-        found = self._models[frozenset(facts)] = super()._example(facts)
-        return found
-
     def scenario(self, facts: Iterable[Term]) -> dict[str, int]:
-        """See concrete.scenario_of(); without what only the walk has a name for."""
-        key = frozenset(facts)
-        if key not in self._scenarios:
-            found = scenario_of(sorted(key, key=_serial), self)
-            self._scenarios[key] = {n: v for n, v in found.items() if not n.startswith("carried")}
-        return dict(self._scenarios[key])
+        """See smallest.scenario_of(); without what only the walk has a name for."""
+        found = scenario_of(facts, self)
+        return {n: v for n, v in found.items() if not n.startswith("carried")}
 
     def _check(self, facts: list[Term]) -> bool:
         """See PathSolver: z3 knows all facts that were asked about, and a question names its own.
@@ -138,14 +118,14 @@ class SlicingSolver(PathSolver):
             return True
         core = frozenset(marks[m.get_id()] for m in self._solver.unsat_core())
         if core:
-            self._cores.setdefault(max(core, key=_serial), []).append(core)
+            self._cores.setdefault(max(core, key=order_of), []).append(core)
         return False
 
     def _marked(self, fact: Term) -> tuple[Any, Any]:
         """(a name for a fact in z3, that the name implies the fact)."""
         found = self._marks.get(fact)
         if found is None:
-            mark = self._z3.Bool(f"fact {fact.serial}")
+            mark = self._z3.Bool(f"fact {len(self._marks)}")
             found = self._marks[fact] = mark, self._z3.Implies(mark, self._translate(fact))
         return found
 
@@ -157,7 +137,7 @@ class SlicingSolver(PathSolver):
         key = frozenset(wanted)
         if key not in self._witnesses:
             if not self._refuted(key):
-                return super()._witness(sorted(key, key=_serial))
+                return super()._witness(sorted(key, key=order_of))
             self._witnesses[key] = None
         return self._witnesses[key]
 
@@ -186,7 +166,3 @@ def _connected(
                     grew = True
         facts = rest
     return group, facts
-
-
-def _serial(term: Term) -> int:
-    return term.serial

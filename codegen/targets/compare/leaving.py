@@ -17,7 +17,7 @@ from codegen.ir.trace import End, Event, EventKind
 from codegen.targets.compare.apart import only_in
 from codegen.targets.compare.cases import Case
 from codegen.targets.compare.joints import Channel
-from codegen.targets.compare.nodes import Difference, DifferenceClass, Side
+from codegen.targets.compare.nodes import Difference, DifferenceClass, Side, plainness
 from codegen.targets.compare.watch import watch
 
 Leaving = tuple[object, tuple[object, ...]]
@@ -69,4 +69,4 @@ def once_a_place(
         places.setdefault((difference.kind, where), []).append((difference, sent))
     for alike in places.values():
         sending = [d for d, sent in alike if sent]
-        yield from sending or [min((d for d, _ in alike), key=lambda d: d.size)]
+        yield from sending or [min((d for d, _ in alike), key=plainness)]

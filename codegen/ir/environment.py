@@ -45,6 +45,16 @@ class Outcome(StrEnum):
     SUCCESS = "success"
 
 
+PROLOGUE = "prologue"
+LOCK_CONTENDED = "lock_contended"
+_COURSE: tuple[str | None, ...] = (None, PROLOGUE, LOCK_CONTENDED, *Outcome)
+
+
+def outcome_place(word: str | None) -> int:
+    """Where a word of the JSON contract comes in the course of a fault; None is any outcome."""
+    return _COURSE.index(word)
+
+
 _FAULT_BITS = {
     Outcome.OOM: "VM_FAULT_OOM",
     Outcome.SIGSEGV: "VM_FAULT_SIGSEGV",

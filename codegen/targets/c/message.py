@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from codegen.ir.environment import outcome_place
 from codegen.targets.c.nodes import HELPER_FUNCTION, MmApi
 from codegen.targets.render import render
 
@@ -163,7 +164,8 @@ def changes_of(differences: Sequence[Mapping[str, Any]]) -> tuple[Change, ...]:
         groups.setdefault(key, []).append(d)
     changes = []
     for (cls, mode, ending, _), found in sorted(groups.items()):
-        outcomes = dict.fromkeys(w for d in found if (w := outcome_words(d["outcome"])))
+        met = sorted({d["outcome"] for d in found}, key=outcome_place)
+        outcomes = dict.fromkeys(w for o in met if (w := outcome_words(o)))
         names = dict.fromkeys(n for d in found for n in _names(d))
         told = _told(str(found[0]["explanation"]))
         changes.append(Change(cls, mode, tuple(outcomes), ending, told, tuple(names)))

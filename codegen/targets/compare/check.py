@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from codegen.ir.environment import LOCK_CONTENDED
 from codegen.ir.terms import Term
 from codegen.ir.trace import End, EventKind
 from codegen.targets.compare.departures import Contract, Finding
@@ -25,7 +26,7 @@ from codegen.targets.compare.scenario import replay
 from codegen.targets.compare.scene import Scene
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.stale import stale
-from codegen.targets.compare.survey import LOCK_CONTENDED, Survey
+from codegen.targets.compare.survey import Survey
 from codegen.targets.compare.wanted import Wanted
 from codegen.targets.compare.watch import Store, Watched, watch
 from codegen.targets.compare.world import Halt

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from codegen.ir.environment import Outcome, truth_symbol
+from codegen.ir.environment import LOCK_CONTENDED, Outcome, truth_symbol
 from codegen.ir.nodes import Function
 from codegen.ir.smallest import scenario_of
 from codegen.ir.terms import TRUE, Term, arithmetic, conjoin, equal, integer
@@ -24,7 +24,7 @@ from codegen.targets.compare.joints import Joint
 from codegen.targets.compare.nodes import DifferenceClass
 from codegen.targets.compare.observe import Observed
 from codegen.targets.compare.slices import SlicingSolver
-from codegen.targets.compare.survey import LOCK_CONTENDED, met
+from codegen.targets.compare.survey import met
 from codegen.targets.compare.world import Halt, line_of
 
 PAGE_FAULTS = "PERF_COUNT_SW_PAGE_FAULTS"

@@ -458,11 +458,11 @@ def _finished(walk: Walk, parting: Parting, facts: tuple[Term, ...]) -> Iterator
 def outcome_text(case: Case) -> str | None:
     """The outcome as the JSON contract words it."""
     if case.contended and case.src.halt.outcome is None:
-        return "lock_contended"
+        return env.LOCK_CONTENDED
     if case.outcome is not None:
         return str(case.outcome)
     danced = case.src.halt.danced or case.tgt.halt.danced
-    return None if danced else "prologue"
+    return None if danced else env.PROLOGUE
 
 
 def plain_world(facts: tuple[Term, ...]) -> Iterator[Term]:

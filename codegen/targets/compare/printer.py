@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+from codegen.ir.environment import outcome_place
 from codegen.ir.naming import Naming
 from codegen.targets.compare.nodes import Comparison, Difference, Selection
 from codegen.targets.trace import (
@@ -117,7 +118,8 @@ def comparison_text(c: Comparison, reading: Reading) -> str:
         every.sort(key=lambda d: (d.mode, d.inside is not None, d.size))
         lines += ["", *_prose("  ", f"{every[0].cls}: {_sentence(every[0])}")]
         for mode, alike in groupby(every, lambda d: d.mode):
-            shown, *others = alike
+            shown, *rest = alike
+            others = sorted(rest, key=lambda d: outcome_place(d.outcome))
             lines += _paragraph(shown, reading)
             if others:
                 words = [f"{w}," for w in map(_where, others)]
@@ -151,13 +153,14 @@ def _where(d: Difference) -> str:
 
 def _overview(differences: Sequence[Difference]) -> list[str]:
     """One line a class and mode: which outcomes."""
-    met: dict[tuple[str, str], dict[str, None]] = {}
+    met: dict[tuple[str, str], set[str | None]] = {}
     for d in differences:
-        met.setdefault((str(d.cls), d.mode), {})[d.outcome or "any outcome"] = None
+        met.setdefault((str(d.cls), d.mode), set()).add(d.outcome)
     wide = max((len(cls) for cls, _ in met), default=0)
     lines: list[str] = []
     for (cls, mode), outcomes in met.items():
-        lines += wrapped(f"  {cls:<{wide}}  {mode + ':':<7} ", ", ".join(outcomes), WIDTH)
+        words = ", ".join(o or "any outcome" for o in sorted(outcomes, key=outcome_place))
+        lines += wrapped(f"  {cls:<{wide}}  {mode + ':':<7} ", words, WIDTH)
     return lines
 
 

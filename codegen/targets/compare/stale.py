@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
+from codegen.ir.environment import LOCK_CONTENDED
 from codegen.ir.printer import place_text
 from codegen.ir.state import State, root_of
 from codegen.ir.terms import Term
@@ -26,7 +27,7 @@ from codegen.targets.compare.nodes import Difference, DifferenceClass, Side
 from codegen.targets.compare.pair import Walk
 from codegen.targets.compare.scenario import Replay, pass_before, replay, shifted
 from codegen.targets.compare.scene import Scene
-from codegen.targets.compare.survey import LOCK_CONTENDED, Survey
+from codegen.targets.compare.survey import Survey
 from codegen.targets.compare.watch import Watched, watch
 
 MAX_TRIED = 6

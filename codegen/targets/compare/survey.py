@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from codegen.ir import environment as env
-from codegen.ir.environment import Outcome, truth_symbol
+from codegen.ir.environment import LOCK_CONTENDED, PROLOGUE, Outcome, truth_symbol
 from codegen.ir.solver import PathSolver
 from codegen.ir.terms import TRUE, Term, conjoin, less, negate
 from codegen.ir.trace import End
@@ -21,9 +21,6 @@ from codegen.targets.compare.observe import Observed, lock_refused, observe
 from codegen.targets.compare.pair import Walk
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.world import Halt, World
-
-LOCK_CONTENDED = "lock_contended"
-PROLOGUE = "prologue"
 
 
 class Survey(Walk):

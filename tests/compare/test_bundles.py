@@ -45,12 +45,12 @@ retry:
 	fault = handle_mm_fault(vma, address, flags, regs);
 	if (fault_signal_pending(fault, regs))
 		goto out;
-	if (fault & VM_FAULT_COMPLETED)
-		return;
 	if (fault & VM_FAULT_RETRY) {
 		flags |= FAULT_FLAG_TRIED;
 		goto retry;
 	}
+	if (fault & VM_FAULT_COMPLETED)
+		return;
 	seen[kind] = address;
 unlock:
 	mmap_read_unlock(current->mm);

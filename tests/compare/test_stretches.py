@@ -46,12 +46,12 @@ retry:
 	fault = handle_mm_fault(vma, address, flags, regs);
 	if (fault_signal_pending(fault, regs))
 		goto out;
-	if (fault & VM_FAULT_COMPLETED)
-		return;
 	if (fault & VM_FAULT_RETRY) {
 		flags |= FAULT_FLAG_TRIED;
 		goto retry;
 	}
+	if (fault & VM_FAULT_COMPLETED)
+		return;
 	mmap_read_unlock(current->mm);
 #ifdef CONFIG_HUGE
 	if (fault & VM_FAULT_OOM)

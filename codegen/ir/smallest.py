@@ -160,6 +160,8 @@ class _Search:
                 least = bound
             else:
                 best = self._shrunk(smaller, fixed)
+                # Shrinking moves names about, and may give the term what it had.
+                best = best if best.number(leaf) < bound else smaller
         return best
 
     def _size(self, scenario: Evaluator) -> tuple[object, ...]:

@@ -32,6 +32,9 @@ from codegen.ir.terms import (
 _MOST_ROUNDS = 12
 _HEADER = re.compile(r"[A-Z][A-Z0-9_]*")
 _NOTHING: Mapping[Term, int] = {}
+_MOST_FACTS = 28
+_MOST_LEAVES = 24
+"""Of more than these no choice is made between scenarios: the search may take minutes."""
 _PATIENCE = 3
 """How often a smaller number is taken as it comes, before the range is halved."""
 
@@ -39,8 +42,9 @@ _PATIENCE = 3
 def scenario_of(facts: Iterable[Term], solver: PathSolver) -> dict[str, int]:
     """The smallest scenario in which all `facts` hold; a name that it does not give is 0.
 
-    No number in it can be smaller where the others stay as they are. Raises
-    ValueError where the facts contradict each other, ResourceBound where the
+    No number in it can be smaller where the others stay as they are. Where very
+    many facts hang together, which of several is told may hang on the solver.
+    Raises ValueError where the facts contradict each other, ResourceBound where the
     solver gives up or no scenario is found in a few rounds.
     """
     wanted = dict.fromkeys(sorted({f for f in facts if f.op != "int" or not f.value}, key=order_of))
@@ -130,7 +134,8 @@ class _Search:
                 self.floor[leaf] = value
             else:
                 settled = False
-        return best if settled else self._chosen(best)
+        many = len(self.facts) > _MOST_FACTS or len(self.leaves) > _MOST_LEAVES
+        return best if settled or many else self._chosen(best)
 
     def _chosen(self, best: Evaluator) -> Evaluator:
         """The smallest of scenarios in which one number is smaller and another greater.

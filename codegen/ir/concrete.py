@@ -17,14 +17,8 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from codegen.ir.terms import (
-    Term,
-    divide,
-    extend,
-    integer,
-    minus,
-    rebuild,
-)
+from codegen.ir.operators import operate
+from codegen.ir.terms import Term
 from codegen.ir.trace import End, Event, EventKind, Path
 
 _ORDINAL = re.compile(r"[#@]\d+")
@@ -126,8 +120,8 @@ class Evaluator:
                 return Value(int(all(self.number(a) for a in term.args)))
             case "lor":
                 return Value(int(any(self.number(a) for a in term.args)))
-        args = tuple(integer(self.number(a), a.bits) for a in term.args)
-        return Value(_folded(term, args).value)
+        args = term.args
+        return Value(operate(term.op, [*map(self.number, args)], args[-1].bits, term.bits))
 
 
 def _address(name: str) -> Value:
@@ -138,20 +132,6 @@ def _index_text(number: int) -> str:
     if number > (1 << 64) - 4096:
         number -= 1 << 64
     return f"[{number}]" if number < 10 else f"[{number:#x}]"
-
-
-def _folded(term: Term, args: tuple[Term, ...]) -> Term:
-    """An operator applied to constants; what C leaves open is as in SMT-LIB."""
-    if term.op in ("udiv", "sdiv", "urem", "srem") and args[1].value == 0:
-        if term.op in ("urem", "srem"):
-            return args[0]
-        negative = term.op == "sdiv" and args[0].value >> (term.bits - 1)
-        return integer(1, term.bits) if negative else minus(integer(1, term.bits))
-    if term.op in ("udiv", "sdiv", "urem", "srem"):
-        return divide(term.op, *args)
-    if term.op in ("zext", "sext", "trunc"):
-        return extend(args[0], term.bits, term.op == "sext")
-    return rebuild(term.op, args, term.bits, term.payload)
 
 
 def evaluate(term: Term, scenario: Mapping[str, int]) -> int:

@@ -14,7 +14,8 @@ from functools import cached_property, reduce
 from itertools import islice
 from typing import Any
 
-from codegen.ir.terms import Term, integer, negate, order_of, rebuild
+from codegen.ir.operators import operate
+from codegen.ir.terms import Term, negate, order_of
 
 OPAQUE = frozenset({"sym", "call", "object", "field", "index", "text", "local"})
 MAX_EXAMPLES = 48
@@ -64,57 +65,48 @@ class Example:
 
     def __init__(self) -> None:
         self._opaque: dict[tuple[object, ...], int] = {}
-        self._values: dict[Term, int | None] = {}
+        self._values: dict[Term, int] = {}
         # The assignment that it was made from: whatever the name is not in is the same there.
         self._like: tuple[Example, str] | None = None
         self._depth = 0
 
     def learn(self, term: Term, value: int) -> None:
         """Gives an opaque term, whose arguments are known already, a value."""
-        key = self._key(term)
-        if key is not None:
-            self._opaque[key] = value
+        self._opaque[self._key(term)] = value
         self._values[term] = value
 
     def changed(self, term: Term, value: int) -> Example:
         """Another assignment, in which an opaque term has another value."""
         other = Example()
         other._opaque = dict(self._opaque)
-        key = self._key(term)
-        if key is not None:
-            other._opaque[key] = value
+        other._opaque[self._key(term)] = value
         if self._depth < MAX_DEPTH:
             other._like, other._depth = (self, str(term.payload)), self._depth + 1
         return other
 
-    def _key(self, term: Term) -> tuple[object, ...] | None:
-        args = [self.value(a) for a in term.args]
-        return None if None in args else (term.op, term.payload, term.bits, *args)
+    def _key(self, term: Term) -> tuple[object, ...]:
+        return (term.op, term.payload, term.bits, *map(self.value, term.args))
 
-    def value(self, term: Term) -> int | None:
-        """The term's value; None where C gives it none (a division by 0)."""
-        if term in self._values:
-            return self._values[term]
-        value: int | None
-        if term.op == "int":
+    def value(self, term: Term) -> int:
+        """The term's value, unsigned."""
+        value = self._values.get(term)
+        if value is not None:
+            return value
+        op, args = term.op, term.args
+        if op == "int":
             value = term.value
         elif self._like is not None and self._like[1] not in term.symbols():
             value = self._like[0].value(term)
-        elif term.op in OPAQUE:
-            key = self._key(term)
-            value = None if key is None else self._opaque.setdefault(key, 0)
+        elif op in OPAQUE:
+            value = self._opaque.setdefault(self._key(term), 0)
+        elif op in ("land", "ite"):
+            # Only what decides is worked out.
+            chosen = 1 if self.value(args[0]) else 2
+            value = self.value(args[chosen]) if chosen < len(args) else 0
+        elif op == "lor":
+            value = 1 if self.value(args[0]) else self.value(args[1])
         else:
-            args = [self.value(a) for a in term.args]
-            if None in args:
-                value = None
-            else:
-                known = tuple(
-                    integer(v, a.bits)
-                    for v, a in zip(args, term.args, strict=True)
-                    if v is not None
-                )
-                result = rebuild(term.op, known, term.bits, term.payload)
-                value = result.value if result.is_constant else None
+            value = operate(op, [*map(self.value, args)], args[-1].bits, term.bits)
         self._values[term] = value
         return value
 
@@ -124,13 +116,14 @@ def _near(fact: Term, example: Example) -> Iterator[Example]:
     inside = list(fact.walk())
     numbers = sorted({t.value for t in inside if t.op == "int"})
     for term in inside:
-        if term.op not in ("sym", "call") or (before := example.value(term)) is None:
+        if term.op not in ("sym", "call"):
             continue
+        before = example.value(term)
         if term.bits == 1:
             yield example.changed(term, 1 - before)
             continue
         ones = (1 << term.bits) - 1
-        others = [v for t in inside if t.bits == term.bits and (v := example.value(t)) is not None]
+        others = [example.value(t) for t in inside if t.bits == term.bits]
         tries = [n for k in numbers for n in (before | k, before & ~k, k, k + 1, k - 1)]
         tries += [n for v in others for n in (v, v + 1, v - 1)]
         for value in dict.fromkeys(n & ones for n in (*tries, before ^ 1, 0, ones)):

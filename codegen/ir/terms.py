@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Final
 
+from codegen.ir.operators import operate
+
 
 class Term:
     """A node of the term graph; make them with the builders below only."""
@@ -308,8 +310,7 @@ def _never_null(a: Term) -> bool:
 def less(a: Term, b: Term, is_signed: bool) -> Term:
     """`a < b`."""
     if a.is_constant and b.is_constant:
-        low, high = (signed(a), signed(b)) if is_signed else (a.value, b.value)
-        return TRUE if low < high else FALSE
+        return _folded("slt" if is_signed else "ult", a, b, 1)
     if a is b:
         return FALSE
     if not is_signed and b.is_constant and b.value == 0:
@@ -327,23 +328,20 @@ def number(a: Term, bits: int) -> Term:
     return choose(a, integer(1, bits), integer(0, bits))
 
 
+def _folded(op: str, a: Term, b: Term, bits: int = 0) -> Term:
+    """An operator on two constants of one width, which is the result's as well unless given."""
+    return integer(operate(op, (a.value, b.value), a.bits, bits or a.bits), bits or a.bits)
+
+
 # ---- bit-vectors ------------------------------------------------------------
 
-_FOLD = {
-    "add": lambda x, y: x + y,
-    "sub": lambda x, y: x - y,
-    "mul": lambda x, y: x * y,
-    "and": lambda x, y: x & y,
-    "or": lambda x, y: x | y,
-    "xor": lambda x, y: x ^ y,
-}
 _COMMUTATIVE = {"add", "mul", "and", "or", "xor"}
 
 
 def arithmetic(op: str, a: Term, b: Term) -> Term:
     """One of add, sub, mul, and, or, xor on equal widths."""
     if a.is_constant and b.is_constant:
-        return integer(_FOLD[op](a.value, b.value), a.bits)
+        return _folded(op, a, b)
     if op in _COMMUTATIVE and a.is_constant:
         a, b = b, a
     ones = (1 << a.bits) - 1
@@ -360,7 +358,7 @@ def arithmetic(op: str, a: Term, b: Term) -> Term:
             case "mul", 0:
                 return integer(0, a.bits)
         if op in ("and", "or", "xor") and a.op == op and a.args[1].is_constant:
-            return arithmetic(op, a.args[0], integer(_FOLD[op](a.args[1].value, b.value), a.bits))
+            return arithmetic(op, a.args[0], _folded(op, a.args[1], b))
         if op == "and":
             if a.op == "or":
                 left, right = (arithmetic("and", x, b) for x in a.args)
@@ -395,25 +393,14 @@ def arithmetic(op: str, a: Term, b: Term) -> Term:
 def divide(op: str, a: Term, b: Term) -> Term:
     """One of udiv, sdiv, urem, srem; C truncates towards zero; nothing is folded on zero."""
     if a.is_constant and b.is_constant and b.value:
-        if op == "udiv":
-            return integer(a.value // b.value, a.bits)
-        if op == "urem":
-            return integer(a.value % b.value, a.bits)
-        x, y = signed(a), signed(b)
-        quotient = abs(x) // abs(y) * (1 if (x < 0) == (y < 0) else -1)
-        return integer(quotient if op == "sdiv" else x - quotient * y, a.bits)
+        return _folded(op, a, b)
     return _make(op, (a, b), a.bits)
 
 
 def shift(op: str, a: Term, b: Term) -> Term:
     """One of shl, lshr, ashr on equal widths; a count of the width or more shifts all out."""
     if a.is_constant and b.is_constant:
-        count = b.value
-        if op == "shl":
-            return integer(a.value << count if count < a.bits else 0, a.bits)
-        if op == "lshr":
-            return integer(a.value >> count, a.bits)
-        return integer(signed(a) >> min(count, a.bits - 1), a.bits)
+        return _folded(op, a, b)
     if b.is_constant and b.value == 0:
         return a
     return _make(op, (a, b), a.bits)

@@ -167,18 +167,24 @@ class Pairings:
         yield from pairing.rows
         if len(pairing.rows) == len(first):
             return
-        theirs = Ways(Told(halt, halt.facts[known:]) for halt in second)
+        told = [Told(halt, halt.facts[known:]) for halt in second]
+        alike = {way.told: way for way in told}
+        theirs = Ways(told)
         for src in first[len(pairing.rows) :]:
-            row = _row(Told(src, src.facts[known:]), theirs, solver)
+            mine = Told(src, src.facts[known:])
+            row = _row(mine, theirs, alike.get(mine.told), solver)
             pairing.rows.append(row)
             yield row
 
 
-def _row(mine: Told, theirs: Ways, solver: SlicingSolver) -> Row:
+def _row(mine: Told, theirs: Ways, alike: Told | None, solver: SlicingSolver) -> Row:
+    """The pairs of a way of src; `alike` is a way of tgt that goes in the same world."""
     src = mine.halt
     pairs: list[Pair] = []
     candidates = 0
-    for way in theirs.beside(mine):
+    # A world leads each side along one way only: beside a way that goes wherever
+    # src's goes there is no other.
+    for way in theirs.beside(mine) if alike is None else (alike,):
         candidates += 1
         own = tuple(f for f in way.facts if f not in mine.told)
         if not own or solver.also_possible(own, src.facts):

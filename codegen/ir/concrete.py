@@ -54,26 +54,44 @@ class Evaluator:
 
     def __init__(self, scenario: Mapping[str, int]) -> None:
         self.scenario = scenario
-        self._values: dict[Term, Value] = {}
+        self._numbers: dict[Term, int] = {}
+        self._names: dict[Term, str] = {}
 
     def number(self, term: Term) -> int:
         """The term's value, unsigned, of the term's width."""
-        return self.value(term).number
+        found = self._numbers.get(term)
+        if found is None:
+            found = self._numbers[term] = self._work_out(term)
+        return found
 
     def value(self, term: Term) -> Value:
         """The term's value, with its name where it has one."""
-        found = self._values.get(term)
-        if found is None:
-            found = self._values[term] = self._work_out(term)
-        return found
+        number = self.number(term)
+        match term.op:
+            case "sym" | "call":
+                return Value(number, self.name(term))
+            case "object" | "text":
+                return Value(number, str(term.payload), address=True)
+            case "field" | "index" | "local":
+                return Value(number, f"&{self.place(term)}", address=True)
+            case "ite":
+                return self.value(term.args[1 if self.number(term.args[0]) else 2])
+            case _:
+                return Value(number)
 
     def name(self, term: Term) -> str:
         """The scenario's name for a symbol or a call."""
+        if not term.args and term.op == "sym":
+            return str(term.payload)
+        found = self._names.get(term)
+        if found is None:
+            found = self._names[term] = self._spelt(term)
+        return found
+
+    def _spelt(self, term: Term) -> str:
         assert isinstance(term.payload, str)
         if term.op == "call":
             return f"{term.payload}({', '.join(self.value(a).as_argument for a in term.args)})"
-        if not term.args:
-            return term.payload
         version = re.search(r"@\d+\Z", term.payload)
         return self.place(term.args[0]) + (version[0] if version else "")
 
@@ -99,33 +117,31 @@ class Evaluator:
             return value.name[1:] + of_place
         return value.as_base + of_pointer
 
-    def _work_out(self, term: Term) -> Value:
-        match term.op:
+    def _work_out(self, term: Term) -> int:
+        op, args = term.op, term.args
+        match op:
             case "int":
-                return Value(term.value)
+                return term.value
             case "sym" | "call":
-                name = self.name(term)
-                number = self.scenario.get(name, 0)
-                if term.bits == 1:
-                    # A bool is true for any number but 0.
-                    return Value(int(number & _LONG != 0), name)
-                return Value(number & ((1 << term.bits) - 1), name)
+                number = self.scenario.get(self.name(term), 0)
+                # A bool is true for any number but 0.
+                return int(number & _LONG != 0) if term.bits == 1 else number & _ones(term.bits)
             case "object" | "text":
-                return _address(str(term.payload))
+                return address_of(str(term.payload))
             case "field" | "index" | "local":
-                return _address(f"&{self.place(term)}")
+                return address_of(f"&{self.place(term)}")
             case "ite":
-                return self.value(term.args[1 if self.number(term.args[0]) else 2])
+                return self.number(args[1 if self.number(args[0]) else 2])
             case "land":
-                return Value(int(all(self.number(a) for a in term.args)))
+                return int(all(map(self.number, args)))
             case "lor":
-                return Value(int(any(self.number(a) for a in term.args)))
-        args = term.args
-        return Value(operate(term.op, [*map(self.number, args)], args[-1].bits, term.bits))
+                return int(any(map(self.number, args)))
+            case _:
+                return operate(op, [*map(self.number, args)], args[-1].bits, term.bits)
 
 
-def _address(name: str) -> Value:
-    return Value(address_of(name), name, address=True)
+def _ones(bits: int) -> int:
+    return (1 << bits) - 1
 
 
 def _index_text(number: int) -> str:

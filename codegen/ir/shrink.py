@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-from codegen.ir.concrete import Evaluator, Value
+from codegen.ir.concrete import Evaluator
 from codegen.ir.terms import Term
 
 _MOST_TRIES = 8
@@ -157,13 +157,13 @@ class _Changed(Evaluator):
         super().__init__({**before.scenario, name: number})
         self._before, self._changed = before, name
 
-    def value(self, term: Term) -> Value:
+    def number(self, term: Term) -> int:
         """The term's value; what does not hang on the name is what it was."""
-        found = self._values.get(term)
+        found = self._numbers.get(term)
         if found is None:
             same = self._changed not in term.symbols() and _is_named_alike(term)
-            found = self._before.value(term) if same else self._work_out(term)
-            self._values[term] = found
+            found = self._before.number(term) if same else self._work_out(term)
+            self._numbers[term] = found
         return found
 
 

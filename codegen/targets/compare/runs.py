@@ -74,11 +74,27 @@ class _Node:
         return self.yes if answer else self.no
 
 
+class Scenarios:
+    """The scenarios that programs were run in; in each, every term is worked out once."""
+
+    def __init__(self) -> None:
+        self._known: dict[frozenset[tuple[str, int]], Evaluator] = {}
+
+    def evaluator(self, scenario: Mapping[str, int]) -> Evaluator:
+        """The scenario's evaluator, the same one whenever it is asked for."""
+        key = frozenset(scenario.items())
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = Evaluator(dict(scenario))
+        return found
+
+
 class Runs:
     """The runs of one program, told apart by `key` where they begin otherwise.
 
     What a program of its family did on blocks that are the same here, it does
-    here, too: `kin` holds the runs of those others.
+    here, too: `kin` holds the runs of those others. `scenarios` may be shared
+    with any other program.
     """
 
     def __init__(
@@ -86,8 +102,10 @@ class Runs:
         program: Program | None = None,
         family: Family | None = None,
         kin: Sequence[Runs] = (),
+        scenarios: Scenarios | None = None,
     ) -> None:
         self.program, self.family, self.kin = program, family, kin
+        self.scenarios = scenarios or Scenarios()
         self._roots: dict[tuple[object, ...], _Node] = {}
 
     def run(

@@ -97,7 +97,7 @@ def replay(
     answers lead along the same path, which is run once (`side.runs`).
     """
     fast = fast and side.per_vma_lock
-    evaluator = Evaluator(scenario)
+    evaluator = side.runs.scenarios.evaluator(scenario)
 
     def run(solver: Decided) -> Ended | None:
         plan = Plan(contended=True, extra_bits=True, passes=MAX_REPLAYED_PASSES)

@@ -26,7 +26,7 @@ from codegen.targets.compare.nodes import (
     Side,
 )
 from codegen.targets.compare.routines import Insides
-from codegen.targets.compare.runs import Runs
+from codegen.targets.compare.runs import Runs, Scenarios
 from codegen.targets.compare.settings import agree, settings_of
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.stretches import Stretches
@@ -171,6 +171,7 @@ class _Sides:
         self._solver = PathSolver()
         self._modes: dict[object, list[_Mode]] = {}
         self._kin: dict[int, list[Runs]] = {}
+        self._scenarios = Scenarios()
         self._known: dict[tuple[int, str, str], Side] = {}
 
     def side(self, variant: Variant, entry: str, handler: str, label: str, locks: bool) -> Side:
@@ -195,7 +196,7 @@ class _Sides:
         """Where the runs of a program are kept, beside those of its family."""
         family = self._families.of(program)
         kin = self._kin.setdefault(id(family), [])
-        kin.append(Runs(program, family, kin))
+        kin.append(Runs(program, family, kin, self._scenarios))
         return kin[-1]
 
     def _mode(self, program: Program, entry: str, handler: str) -> Term | None:

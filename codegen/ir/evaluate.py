@@ -82,6 +82,8 @@ class Evaluator:
     # NULL), and what holds in every kernel; without the condition under which it is evaluated.
     presumed: dict[Term, Term]
     granted: dict[Term, Term]
+    # Whether the decisions of a path and the handler's own words for terms are noted.
+    noting = True
     # What has to hold for the operand at hand to be evaluated at all (`p && p->x`).
     _guards: tuple[Term, ...] = ()
 
@@ -348,7 +350,7 @@ class Evaluator:
 
     def _name(self, state: State, target: LValue, value: Term) -> None:
         """Remembers which of the handler's locals holds a value that has no name of its own."""
-        if not isinstance(target, Local) or target.name.startswith("%"):
+        if not self.noting or not isinstance(target, Local) or target.name.startswith("%"):
             return
         if state.frames[-1].function.name != self.handler or value.op in _PLAIN:
             return

@@ -306,7 +306,7 @@ class Machine(Dancer):
     def _branch(self, state: State, branch: Branch) -> list[State | Path] | None:
         frame = state.frames[-1]
         condition = self._as_asked(state, truth(self._eval(state, branch.condition)))
-        if not condition.is_constant:
+        if self.noting and not condition.is_constant:
             self._spell(state, condition, branch)
         self._kernel_seen(state, branch.condition, branch.span)
         if state.frames[-1] is not frame:
@@ -320,11 +320,12 @@ class Machine(Dancer):
             way = state.copy()
             fact = condition if taken else negate(condition)
             way.facts = (*way.facts, fact)
-            inverted = condition.op == "lnot"
-            atom = condition.args[0] if inverted else condition
-            place = self._place_in_file(way, branch.span)
-            decision = Decision(atom, taken != inverted, place, len(way.frames) - 1, inverted)
-            way.decide(decision)
+            if self.noting:
+                inverted = condition.op == "lnot"
+                atom = condition.args[0] if inverted else condition
+                place = self._place_in_file(way, branch.span)
+                depth = len(way.frames) - 1
+                way.decide(Decision(atom, taken != inverted, place, depth, inverted))
             top = way.frames[-1]
             top.label, top.index = target, 0
             states.append(way)
@@ -397,7 +398,7 @@ class Machine(Dancer):
                 continue
             way = state.copy()
             way.facts = (*way.facts, *new)
-            if len(forks) == 2 and new:
+            if self.noting and len(forks) == 2 and new:
                 atom = new[0].args[0] if new[0].op == "lnot" else new[0]
                 if atom.op == "sym":
                     span = way.frames[-1].span

@@ -22,8 +22,21 @@ from codegen.ir.operators import operate
 class Term:
     """A node of the term graph; make them with the builders below only."""
 
-    __slots__ = ("__weakref__", "_links", "_symbols", "args", "bits", "op", "order", "payload")
+    __slots__ = (
+        "__weakref__",
+        "_links",
+        "_opposite",
+        "_symbols",
+        "args",
+        "bits",
+        "is_constant",
+        "op",
+        "order",
+        "payload",
+    )
 
+    is_constant: Final[bool]
+    """Whether the term is a number."""
     op: Final[str]
     args: Final[tuple[Term, ...]]
     bits: Final[int]
@@ -39,6 +52,7 @@ class Term:
         self.args = args
         self.bits = bits
         self.payload = payload
+        self.is_constant = op == "int"
         text = f"{op} {payload!r} {bits}"
         if args:
             inside = " ".join(a.order[1] for a in args)
@@ -46,16 +60,12 @@ class Term:
         self.order = 1 + max((a.order[0] for a in args), default=-1), text
         self._symbols: frozenset[str] | None = None
         self._links: frozenset[str] | None = None
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether the term is a number."""
-        return self.op == "int"
+        self._opposite: Term | None = None
 
     @property
     def value(self) -> int:
         """The number of a constant, unsigned."""
-        assert self.op == "int"
+        assert self.is_constant
         number = self.payload[0]  # type: ignore[index]
         assert isinstance(number, int)
         return number
@@ -226,11 +236,14 @@ def same_constant(a: Term, b: Term) -> bool | None:
 
 def negate(a: Term) -> Term:
     """`!a`."""
-    if a.is_constant:
-        return FALSE if a.value else TRUE
-    if a.op == "lnot":
-        return a.args[0]
-    return _make("lnot", (a,), 1)
+    opposite = a._opposite
+    if opposite is None:
+        if a.is_constant:
+            opposite = FALSE if a.value else TRUE
+        else:
+            opposite = a.args[0] if a.op == "lnot" else _make("lnot", (a,), 1)
+        a._opposite = opposite
+    return opposite
 
 
 def conjoin(a: Term, b: Term) -> Term:

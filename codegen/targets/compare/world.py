@@ -85,6 +85,8 @@ class World(Machine):
     the ways of `stretch()`, and may be set to what remembers them.
     """
 
+    noting = False
+
     def __init__(
         self,
         program: Program,

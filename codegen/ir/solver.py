@@ -20,9 +20,9 @@ from codegen.ir.terms import Term, negate, order_of
 OPAQUE = frozenset({"sym", "call", "object", "field", "index", "text", "local"})
 MAX_EXAMPLES = 48
 # How many of them are tried to repair, of how many broken facts, and how often each.
-MAX_BASES = 3
-MAX_REPAIRS = 2
-MAX_TRIES = 32
+MAX_BASES = 10
+MAX_REPAIRS = 6
+MAX_TRIES = 24
 MAX_DEPTH = 8
 
 

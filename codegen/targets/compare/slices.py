@@ -15,7 +15,7 @@ from codegen.ir.smallest import scenario_of
 from codegen.ir.solver import Example, PathSolver, ResourceBound
 from codegen.ir.terms import Term, negate, order_of
 
-MOST_TOLD = 2_000
+MOST_TOLD = 400
 """How many facts z3 is told before it starts afresh."""
 
 

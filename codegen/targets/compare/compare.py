@@ -10,9 +10,12 @@ mode and outcome, the one with the smallest scenario stands for all.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from codegen.ir.machine import MAX_STEPS
 from codegen.ir.solver import ResourceBound
 from codegen.targets.compare.findings import Findings
+from codegen.targets.compare.known import InMode
 from codegen.targets.compare.mode import in_one_world
 from codegen.targets.compare.nodes import (
     Comparison,
@@ -22,6 +25,7 @@ from codegen.targets.compare.nodes import (
     Verdict,
     grouped,
 )
+from codegen.targets.compare.pair import Walk
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.stretches import Stretches
 from codegen.targets.compare.world import MAX_PASS
@@ -59,43 +63,63 @@ def compare(
         inside,
         max_steps,
     )
-    pairs = passes = 0
-    notes: dict[str, None] = {}
-    met: set[tuple[bool, str]] = set()
-    is_open = False
-    for user in modes:
-        walk = found.walk(user)
-        # What was found before a bound was reached is told all the same.
-        for step in (walk.run, lambda walk=walk, user=user: found.settle(walk, user)):
-            try:
-                step()
-            except ResourceBound as bound:
-                mode = "user" if user else "kernel"
-                notes[f"{mode} mode: {bound}; {walk.pairs} path pairs were decided"] = None
-                is_open = True
-        pairs, passes = pairs + walk.pairs, max(passes, walk.passes)
-        met |= {(user, name) for name in walk.src.visited & walk.tgt.visited}
-        if not walk.pairs and not is_open:
-            notes[
-                f"no world was found in which both are in {'user' if user else 'kernel'} mode"
-            ] = None
-            is_open = True
-        if not walk.settled:
-            notes[
-                f"the loop changes still after {MAX_PASS} passes; later ones were not followed"
-            ] = None
-            is_open = True
-        lost = found.really_unmatched(walk)
-        if lost:
-            notes[lost] = None
-            is_open = True
-        if walk.same_page:
-            notes["handle_mm_fault() is given another address in the same page"] = None
-    differences = grouped(found.differences)
-    notes |= dict.fromkeys(found.notes)
-    is_open = is_open or bool(found.notes)
-    verdict = _verdict(differences, accepted, is_open)
-    return Comparison(verdict, differences, pairs, passes, tuple(notes), frozenset(met))
+    modes_found = [_in_mode(found, user) for user in modes]
+    differences = grouped([d for one in modes_found for d in one.differences])
+    notes = dict.fromkeys(note for one in modes_found for note in one.notes)
+    verdict = _verdict(differences, accepted, any(one.is_open for one in modes_found))
+    return Comparison(
+        verdict,
+        differences,
+        sum(one.pairs for one in modes_found),
+        max((one.passes for one in modes_found), default=0),
+        tuple(notes),
+        frozenset(
+            (user, name) for user, one in zip(modes, modes_found, strict=True) for name in one.met
+        ),
+    )
+
+
+def _in_mode(found: Findings, user: bool) -> InMode:
+    """What comes of one mode; known already where other programs go through the same blocks."""
+    walk = found.walk(user)
+    key = found.key(walk, user)
+    known = found.stretches.known.find(key, found.src, found.tgt)
+    if known is None:
+        known = _walked(found, walk, user)
+        found.stretches.known.keep(key, found.src, found.tgt, known)
+    return known
+
+
+def _walked(found: Findings, walk: Walk, user: bool) -> InMode:
+    mode = "user" if user else "kernel"
+    notes: list[str] = []
+    # What was found before a bound was reached is told all the same.
+    steps: tuple[Callable[[], None], ...] = (walk.run, lambda: found.settle(walk, user))
+    for step in steps:
+        try:
+            step()
+        except ResourceBound as bound:
+            notes.append(f"{mode} mode: {bound}; {walk.pairs} path pairs were decided")
+    if not walk.pairs and not notes:
+        notes.append(f"no world was found in which both are in {mode} mode")
+    if not walk.settled:
+        notes.append(
+            f"the loop changes still after {MAX_PASS} passes; later ones were not followed"
+        )
+    lost = found.really_unmatched(walk)
+    if lost:
+        notes.append(lost)
+    is_open = bool(notes or found.notes)
+    if walk.same_page:
+        notes.append("handle_mm_fault() is given another address in the same page")
+    return InMode(
+        tuple(found.differences),
+        walk.pairs,
+        walk.passes,
+        frozenset(walk.src.visited & walk.tgt.visited),
+        (*notes, *found.notes),
+        is_open,
+    )
 
 
 def _verdict(

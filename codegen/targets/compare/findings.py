@@ -74,7 +74,7 @@ class Seen(NamedTuple):
 
 @dataclass
 class Findings:
-    """The partings of a walk, by kind, and what they come to."""
+    """The partings of the last walk, by kind, and what they come to."""
 
     src: Side
     tgt: Side
@@ -96,6 +96,7 @@ class Findings:
     def walk(self, user: bool) -> Walk:
         """A walk over both sides in one mode; what it finds is kept here."""
         self.partings, self.crowded = {}, set()
+        self.differences, self.notes = [], []
         plan = Plan(mode=user, contended=True, extra_bits=True)
         worlds = [
             World(s.program, s.entry, plan, self.solver, s.mode, self.params, s.per_vma_lock)
@@ -105,8 +106,20 @@ class Findings:
             world.low_stack = side.low_stack
             world.max_steps = self.max_steps
             world.ways = partial(self.stretches.ways, world)
+            world.gone = side.runs.gone
+            world.gone.clear()
         facts, pairings = tuple(self.numbers), self.stretches.pairings
         return Walk(worlds[0], worlds[1], self.solver, facts, self._keep, pairings)
+
+    def key(self, walk: Walk, user: bool) -> object:
+        """All that a walk and what it comes to hang on, but for the blocks gone through."""
+        sides = tuple(
+            (s.entry, s.handler, s.mode, s.label, s.per_vma_lock, s.low_stack)
+            for s in (self.src, self.tgt)
+        )
+        constants = id(self.src.program.constants), id(self.tgt.program.constants)
+        told = self.counters, self.inside, self.max_steps
+        return user, sides, constants, walk.start().facts, tuple(self.numbers), told
 
     @cached_property
     def numbers(self) -> dict[Term, None]:
@@ -395,7 +408,7 @@ class Findings:
             walk.src.until(joint.src.faults, joint.src.faults + 1)
             return any(
                 e.kind is EventKind.BUG
-                for path in walk.src.stretch(state, parting.facts)
+                for path in walk.src.ways(state, parting.facts)
                 for e in path.trace
             )
 

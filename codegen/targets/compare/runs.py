@@ -47,19 +47,20 @@ class Decided(PathSolver):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Where a run came to its end; `began` is how many events came before the dance.
+    """Where a run came to its end, None if it led nowhere.
 
-    `blocks` are those that the run went through.
+    `began` is how many events came before the dance, `blocks` are those that the
+    run went through.
     """
 
-    halt: Halt
+    halt: Halt | None
     began: int
     blocks: Blocks = frozenset()
 
 
 @dataclass(eq=False, slots=True)
 class _Node:
-    """A question with what comes after either answer, or the end of a run (None: nowhere).
+    """A question with what comes after either answer, or the end of a run.
 
     Neither is known of a node that no run has come past yet.
     """
@@ -67,7 +68,6 @@ class _Node:
     question: tuple[Term, ...] | None = None
     yes: _Node | None = None
     no: _Node | None = None
-    known: bool = False
     ended: Ended | None = None
 
     def after(self, answer: bool) -> _Node | None:
@@ -94,7 +94,7 @@ class Runs:
 
     What a program of its family did on blocks that are the same here, it does
     here, too: `kin` holds the runs of those others. `scenarios` may be shared
-    with any other program.
+    with any other program. `gone` takes the blocks that the program went through.
     """
 
     def __init__(
@@ -106,29 +106,31 @@ class Runs:
     ) -> None:
         self.program, self.family, self.kin = program, family, kin
         self.scenarios = scenarios or Scenarios()
+        self.gone: set[tuple[str, str]] = set()
         self._roots: dict[tuple[object, ...], _Node] = {}
 
     def run(
         self,
         key: tuple[object, ...],
         evaluator: Evaluator,
-        machine: Callable[[Decided], Ended | None],
-    ) -> Ended | None:
+        machine: Callable[[Decided], Ended],
+    ) -> Ended:
         """The end of the run in one world; `machine` makes it where no other did before.
 
         Two calls with the same key must be given machines that do the same.
         """
-        node = self._led(key, evaluator)
-        if node is not None and node.known:
-            return node.ended
-        for other in self.kin:
-            ended = self._as(other, key, evaluator)
-            if ended is not None:
-                return ended
-        asked = _Asked(evaluator, self._roots.setdefault(key, _Node()))
-        ended = machine(asked)
-        asked.node.known, asked.node.ended = True, ended
+        ended = self._found(key, evaluator)
+        if ended is None:
+            asked = _Asked(evaluator, self._roots.setdefault(key, _Node()))
+            ended = asked.node.ended = machine(asked)
+        self.gone |= ended.blocks
         return ended
+
+    def _found(self, key: tuple[object, ...], evaluator: Evaluator) -> Ended | None:
+        node = self._led(key, evaluator)
+        if node is not None and node.ended is not None:
+            return node.ended
+        return next((e for o in self.kin if (e := self._as(o, key, evaluator)) is not None), None)
 
     def _led(self, key: tuple[object, ...], evaluator: Evaluator) -> _Node | None:
         """The end of the questions that were asked in a world like this one; None past those."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from codegen.ir.concrete import Evaluator
@@ -99,32 +100,31 @@ def replay(
     fast = fast and side.per_vma_lock
     evaluator = side.runs.scenarios.evaluator(scenario)
 
-    def run(solver: Decided) -> Ended | None:
+    def run(solver: Decided) -> Ended:
         plan = Plan(contended=True, extra_bits=True, passes=MAX_REPLAYED_PASSES)
         world = World(side.program, side.entry, plan, solver, side.mode, params, fast)
         world.low_stack = side.low_stack
         world.until(MAX_REPLAYED_PASSES, MAX_REPLAYED_PASSES)
-        try:
+        paths = []
+        with suppress(ResourceBound):
             paths = list(world.stretch(world.start(), ()))
-        except ResourceBound:
-            return None
-        if len(paths) != 1 or paths[0].end in (End.STOP, End.RETRY):
-            return None
-        return Ended(paths[0], world.began or 0, frozenset(world.blocks))
+        leads = len(paths) == 1 and paths[0].end not in (End.STOP, End.RETRY)
+        halt = paths[0] if leads else None
+        return Ended(halt, world.began or 0, frozenset(world.blocks))
 
     ended = side.runs.run((side.entry, side.mode, side.low_stack, params, fast), evaluator, run)
-    return None if ended is None else _seen(ended, evaluator)
+    return None if ended.halt is None else _seen(ended.halt, ended.began, evaluator)
 
 
 def replay_of(world: World, path: Halt) -> Replay:
     """The one path that a world with a Decided solver has led along, as it is compared."""
     assert isinstance(world.solver, Decided)
-    return _seen(Ended(path, world.began or 0), world.solver.evaluator)
+    return _seen(path, world.began or 0, world.solver.evaluator)
 
 
-def _seen(ended: Ended, evaluator: Evaluator) -> Replay:
-    run = Replay(ended.halt, Observed((), ()), evaluator.number, ended.began)
-    return replace(run, seen=observe(ended.halt.trace, run.holds))
+def _seen(halt: Halt, began: int, evaluator: Evaluator) -> Replay:
+    run = Replay(halt, Observed((), ()), evaluator.number, began)
+    return replace(run, seen=observe(halt.trace, run.holds))
 
 
 def with_entry(scenario: Mapping[str, int], tables: frozenset[str]) -> dict[str, int]:

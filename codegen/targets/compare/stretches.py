@@ -20,6 +20,7 @@ from codegen.ir.state import State
 from codegen.ir.terms import Term
 from codegen.targets.compare.beside import Pairings
 from codegen.targets.compare.family import Blocks, Family
+from codegen.targets.compare.known import Known
 from codegen.targets.compare.world import Halt, World
 
 _Key = tuple[object, ...]
@@ -42,16 +43,22 @@ class Stretches:
     """The stretches of the programs of a handler; they must share solver and vocabulary.
 
     A program that is in none of the `families` is one by itself. `pairings` are
-    what was found of the ways of two stretches side by side.
+    what was found of the ways of two stretches side by side, `known` what came
+    of whole comparisons.
     """
 
     def __init__(self, families: Sequence[Family] = ()) -> None:
         self.pairings = Pairings()
+        self.known = Known(self._alike)
         self._known: dict[_Key, list[_Part]] = {}
         self._shared: dict[_Key, _Part] = {}
         self._whole: dict[tuple[int, int], list[Halt]] = {}
         # What is known by its identity is kept alive.
         self._families = {id(p): family for family in families for p in family.programs}
+
+    def _alike(self, one: Program, two: Program, blocks: Blocks) -> bool:
+        family = self._families.get(id(one))
+        return one is two or (family is not None and family.alike(one, two, blocks))
 
     def ways(self, world: World, state: State, facts: tuple[Term, ...]) -> list[Halt]:
         """As `world.stretch(state, facts)`; raises ResourceBound like it."""
@@ -113,6 +120,7 @@ def _run(world: World, ways: Iterator[Halt]) -> _Part:
 def _told(world: World, part: _Part) -> _Part:
     """The part, the world knowing what it would know had it run it."""
     world.visited |= part.visited
+    world.gone |= part.blocks
     world.presumed.update(part.presumed)
     world.granted.update(part.granted)
     return part

@@ -101,6 +101,8 @@ class World(Machine):
         self.params = params
         self.fast = fast
         self.ways: Callable[[State, tuple[Term, ...]], Sequence[Halt]] = self._all_ways
+        # The blocks that were gone through in all stretches so far.
+        self.gone: set[tuple[str, str]] = set()
         self.fault_limit = 0
         self.began: int | None = None
         self._gate: tuple[Term, ...] = ()

@@ -5,8 +5,7 @@
 
 Lowering counts them, so that one more `#ifdef` in a function gives all that
 comes behind it other names. Named by their place, the configurations of a
-function agree on every block that has the same text in them; and on a branch
-whose condition comes to the same in them (`!IS_ENABLED(A) || !IS_ENABLED(B)`).
+function agree on every block that has the same text in them.
 """
 
 from __future__ import annotations
@@ -16,20 +15,8 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from codegen.base.spans import Span
-from codegen.ir.nodes import (
-    Assign,
-    Binary,
-    Block,
-    Branch,
-    Call,
-    Expr,
-    Function,
-    Jump,
-    Literal,
-    Local,
-    Unary,
-)
-from codegen.ir.types import INT, CType
+from codegen.ir.nodes import Assign, Block, Branch, Call, Function, Jump, Local
+from codegen.ir.types import CType
 
 
 def by_place(function: Function) -> Function:
@@ -101,38 +88,14 @@ def _retargeted(terminator: Any, labels: dict[str, str]) -> Any:
     match terminator:
         case Jump(target=target):
             return Jump(labels.get(target, target))
-        case Branch(condition=condition, then=then, otherwise=otherwise):
+        case Branch(then=then, otherwise=otherwise):
             return replace(
                 terminator,
-                condition=settled(condition),
                 then=labels.get(then, then),
                 otherwise=labels.get(otherwise, otherwise),
             )
         case _:
             return terminator
-
-
-def settled(condition: Expr) -> Expr:
-    """A condition without what a constant in it decides; as a truth value it is the same.
-
-    !0 || x   ->   1        (!1 || !0) && x   ->   x
-    """
-    match condition:
-        case Unary(op="!", operand=operand):
-            inner = settled(operand)
-            if isinstance(inner, Literal):
-                return Literal(int(not inner.value), INT)
-            return condition if inner is operand else replace(condition, operand=inner)
-        case Binary(op="&&" | "||" as op, left=left, right=right):
-            first, second = settled(left), settled(right)
-            if isinstance(first, Literal):
-                decided = bool(first.value) is (op == "||")
-                return Literal(int(op == "||"), INT) if decided else second
-            if first is left and second is right:
-                return condition
-            return replace(condition, left=first, right=second)
-        case _:
-            return condition
 
 
 def _rewritten(node: Any, renamed: Callable[[Local], Local]) -> Any:

@@ -8,13 +8,20 @@ import pytest
 from codegen.base.spans import SourceText
 from codegen.ir.load import Unit, load_unit
 from codegen.ir.program import Program
+from codegen.ir.solver import PathSolver
+from codegen.ir.state import State
+from codegen.ir.terms import Term
 from codegen.ir.vocabulary import load
 from codegen.targets.compare import sides as pairing
+from codegen.targets.compare.compare import compare
 from codegen.targets.compare.family import Families, Family
-from codegen.targets.compare.nodes import Comparison, Verdict
+from codegen.targets.compare.known import InMode, Known
+from codegen.targets.compare.nodes import DEFAULT_ACCEPTED, Comparison, Side, Verdict
 from codegen.targets.compare.sides import compare_units
+from codegen.targets.compare.stretches import Stretches
+from codegen.targets.compare.world import Halt, World
 
-from .conftest import Edit, edited
+from .conftest import Edit, Snippet, edited
 
 HANDLER = """\
 static void noted(struct pt_regs *regs)
@@ -111,6 +118,62 @@ def test_shared_or_not_it_is_the_same(planted: str, monkeypatch: pytest.MonkeyPa
     alone = compare_units(before, after, "do_page_fault", frozenset())
     assert told(shared) == told(alone)
     assert shared.verdict is (Verdict.EQUAL if planted == "nothing" else Verdict.DIFFERS)
+
+
+PENDING = "(fault, regs))\n\t\tgoto out;"
+SILENT: Edit = (PENDING, "(fault, regs))\n\t\treturn;")
+FIXED: Edit = (
+    PENDING,
+    "(fault, regs)) {\n\t\tif (!user_mode(regs))\n\t\t\tgoto out;\n\t\treturn;\n\t}",
+)
+
+
+def test_what_has_a_class_is_looked_at_once_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mode that goes through no block of a macro is compared once, whatever the macro is."""
+    in_user_mode = ("out:\n\tnoted(regs);", "out:\n\tif (user_mode(regs))\n\t\tnoted(regs);")
+    before, after = (unit(edited(HANDLER, (in_user_mode, one))) for one in (SILENT, FIXED))
+    hits: list[bool] = []
+    find = Known.find
+
+    def noted(known: Known, key: object, src: Side, tgt: Side) -> InMode | None:
+        found = find(known, key, src, tgt)
+        hits.append(found is not None)
+        return found
+
+    monkeypatch.setattr(Known, "find", noted)
+    shared = compare_units(before, after, "do_page_fault", DEFAULT_ACCEPTED)
+    assert hits.count(True) == 4
+    monkeypatch.setattr(pairing, "Families", _Strangers)
+    alone = compare_units(before, after, "do_page_fault", DEFAULT_ACCEPTED)
+    assert hits.count(True) == 4
+    assert told(shared) == told(alone)
+    assert shared.verdict is Verdict.EXPLAINED
+
+
+def test_a_world_leads_each_side_along_one_way(
+    snippet: Snippet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two ways of one stretch contradict each other: a way's like has no other beside it."""
+    seen: list[list[Halt]] = []
+    ways = Stretches.ways
+
+    def noted(
+        stretches: Stretches, world: World, state: State, facts: tuple[Term, ...]
+    ) -> list[Halt]:
+        seen.append(ways(stretches, world, state, facts))
+        return seen[-1]
+
+    monkeypatch.setattr(Stretches, "ways", noted)
+    solver, looked_at = PathSolver(), 0
+    for name in ("arc", "powerpc", "x86"):
+        side = snippet(name)
+        compare(side, side, accepted=frozenset())
+    for found in seen:
+        for i, one in enumerate(found[:24]):
+            for two in found[i + 1 : 24]:
+                assert not solver.possible(dict.fromkeys((*one.facts, *two.facts)))
+                looked_at += 1
+    assert looked_at > 1000
 
 
 def test_blocks_behind_an_ifdef_are_shared() -> None:

@@ -20,6 +20,7 @@ from codegen.ir.load import Unit, Variant
 from codegen.ir.nodes import Call, Function
 from codegen.ir.placed import by_place
 from codegen.ir.program import Program
+from codegen.ir.settled import settled
 from codegen.ir.state import Frame
 
 Blocks = frozenset[tuple[str, str]]
@@ -105,7 +106,7 @@ class Families:
     """The programs of units in those configurations in which they have a handler.
 
     One family for each unit. Where there are several programs, blocks and
-    temporaries are named by their place.
+    temporaries are named by their place, and branches settled.
     """
 
     def __init__(self, *units: Unit) -> None:
@@ -138,7 +139,7 @@ def _placed(programs: Sequence[Program]) -> Iterator[Program]:
     for program in programs:
         for function in program.functions.values():
             if id(function) not in functions:
-                functions[id(function)] = by_place(function)
+                functions[id(function)] = by_place(settled(function))
         own = {name: functions[id(f)] for name, f in program.functions.items()}
         yield replace(program, functions=own)
 

@@ -57,8 +57,11 @@ class Stretches:
         self._families = {id(p): family for family in families for p in family.programs}
 
     def _alike(self, one: Program, two: Program, blocks: Blocks) -> bool:
+        """Whether the blocks are the same in two programs of one family."""
         family = self._families.get(id(one))
-        return one is two or (family is not None and family.alike(one, two, blocks))
+        if one is two or family is None or family is not self._families.get(id(two)):
+            return one is two
+        return family.alike(one, two, blocks)
 
     def ways(self, world: World, state: State, facts: tuple[Term, ...]) -> list[Halt]:
         """As `world.stretch(state, facts)`; raises ResourceBound like it."""

@@ -41,3 +41,22 @@ def answers_differ(a: Replay, b: Replay) -> bool:
 def calls(run: Replay) -> list[Event]:
     """The calls that somebody else sees, after the last fault, in order."""
     return [s for s in run.last() if isinstance(s, Event) and s.kind is EventKind.CALL]
+
+
+def bug_before(run: Replay, fault: int) -> bool:
+    """Whether a run comes to BUG() or panic() before it asks the mm for the `fault`th time.
+
+    One that the kernel's own routine ends in is none.
+    """
+    asked = 0
+    for event in run.trace:
+        match event.kind:
+            case EventKind.BUG:
+                return True
+            case EventKind.KERNEL:
+                return False
+            case EventKind.FAULT:
+                asked += 1
+                if asked == fault:
+                    return False
+    return False

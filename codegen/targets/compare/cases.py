@@ -56,8 +56,8 @@ class Case:
     with a VMA's own lock answer as it does itself with the mm's, once it is free? `entry`: once
     the exception table has an entry for the instruction? `slow`: both sides' runs
     where no VMA gives its own lock, if they agree there. `fresh`: both sides' runs
-    had the last pass been the first. `bug_ahead`: can src still run into BUG()
-    before it asks the mm?
+    had the last pass been the first. `bug_ahead`: does src still run into BUG()
+    before it asks the mm, be it that there is a VMA or none?
     `allowed`: both sides' runs had the VMA been there and permitted the access,
     and the mm answered the last pass with what is given. `unmapped`: had nothing
     been there. `early`: what src does

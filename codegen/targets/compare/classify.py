@@ -392,9 +392,17 @@ def lock_balance(case: Case) -> bool:
 
 
 def flag_loss(case: Case) -> bool:
-    """src has lost flags that every fault of this mode has; tgt has all of these, and no more."""
+    """src has lost flags that every fault of this mode has; tgt has all of these, and no more.
+
+    But for the one that goes with a VMA's own lock, which src did not take.
+    """
     mine = case.src.run.number(case.src.halt.gate[1])
     theirs = case.tgt.run.number(case.tgt.halt.gate[1])
+    if case.tgt.halt.owns and not case.src.fast:
+        lock = case.constants.get("FAULT_FLAG_VMA_LOCK", 0)
+        if not theirs & lock:
+            return False
+        theirs &= ~lock
     usual = case.constants.get("FAULT_FLAG_DEFAULT", 0)
     if case.user:
         usual |= case.constants.get("FAULT_FLAG_USER", 0)

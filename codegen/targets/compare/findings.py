@@ -6,7 +6,7 @@ partings that look alike   ->   replayed in both programs, classified, the small
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from itertools import chain, islice
@@ -22,7 +22,7 @@ from codegen.ir.terms import Term, equal, integer, negate, symbol
 from codegen.ir.trace import End, Event, EventKind
 from codegen.ir.types import LONG_BITS
 from codegen.ir.vocabulary import Role
-from codegen.targets.compare.answers import answers_differ
+from codegen.targets.compare.answers import answers_differ, bug_before
 from codegen.targets.compare.apart import apart, first_line, only_in, swapped, until_swapped
 from codegen.targets.compare.cases import Case, Tail
 from codegen.targets.compare.classify import classify
@@ -50,7 +50,7 @@ from codegen.targets.compare.scenario import (
 )
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.stretches import Stretches
-from codegen.targets.compare.world import World, line_of
+from codegen.targets.compare.world import Halt, World, line_of
 
 MAX_HISTORIES = 400
 """How many ways to a difference are tried before it is left open."""
@@ -62,6 +62,9 @@ MAX_KEPT = 400
 """How many differences of one kind are kept for the one that is told."""
 MAX_ALIKE = 12
 """How many worlds are tried for one of them."""
+
+
+_ByClass = dict[DifferenceClass, tuple[Difference, Leaving | None]]
 
 
 class Seen(NamedTuple):
@@ -188,29 +191,64 @@ class Findings:
         """Makes differences of the partings of one mode: those that really happen."""
         # Where there are few kinds, more of each are looked at for the smallest scenario.
         most = max(1, MAX_LOOKED_AT // max(1, len(self.partings)))
-        found: list[tuple[Difference, Leaving | None]] = []
+        found: list[_ByClass] = []
+        left: list[tuple[Sequence[Parting], _ByClass]] = []
         for kind, kept in self.partings.items():
             happens = kind in self.crowded
             seen: list[tuple[Parting, Seen]] = []
+            looked = 0
             for parting in kept:
+                looked += 1
                 feasible, run = self._seen(walk, parting)
                 happens = happens or feasible
                 if run is not None:
                     seen.append((parting, run))
                 if len(seen) >= most:
                     break
-            told: dict[DifferenceClass, tuple[Difference, Leaving | None]] = {}
+            told: _ByClass = {}
             # What looks alike may be of another class in another world.
-            judged = (self._told(walk, parting, user, *run) for parting, run in seen)
-            for difference, left in sorted(judged, key=lambda d: plainness(d[0])):
-                told.setdefault(difference.cls, (difference, left))
-            found += told.values()
+            judged = (self._told(parting, user, *run) for parting, run in seen)
+            for one in sorted(judged, key=lambda d: plainness(d[0])):
+                told.setdefault(one[0].cls, one)
+            found.append(told)
+            left.append((kept[looked:], told))
+            if kind in self.crowded:
+                where = f"line {self.line(kept[0], self.entry)}, {kept[0].channel.value}"
+                self.notes.append(
+                    f"of more than {MAX_KEPT} differences some have no class ({where})"
+                )
             if not seen and happens and kept[0].channel is not Channel.ACCOUNTING:
                 # What is counted in one stretch here and in another there is counted all
                 # the same, where no whole run of the kind shows a difference.
                 where = f"line {self.line(kept[0], self.entry)}, {kept[0].channel.value}"
                 self.notes.append(f"a difference could not be replayed ({where})")
-        self.differences += once_a_place(found)
+        # Nothing is worse than `other`, and inside a routine there is nothing else.
+        if self.inside is None and not any(DifferenceClass.OTHER in told for told in found):
+            for partings, told in left:
+                self._complete(walk, partings, user, told)
+        self.differences += once_a_place(one for told in found for one in told.values())
+
+    def _complete(
+        self, walk: Walk, partings: Sequence[Parting], user: bool, told: _ByClass
+    ) -> None:
+        """Adds to what is `told` of a kind those of its other partings that are of another class.
+
+        Of what is counted, or held, on ways that are the same to the letter one is enough.
+        """
+        met: set[object] = set()
+        for parting in partings:
+            if DifferenceClass.OTHER in told:
+                return
+            if parting.channel in (Channel.ACCOUNTING, Channel.HELD):
+                ways = _letter(parting.src), _letter(parting.tgt)
+                if ways in met:
+                    continue
+                met.add(ways)
+            _, run = self._seen(walk, parting)
+            if run is None or classify(self._case(parting, user, *run)) in told:
+                continue
+            one = self._told(parting, user, *run)
+            told[one[0].cls] = one
 
     @staticmethod
     def line(parting: Parting, entry: Function) -> int:
@@ -281,14 +319,13 @@ class Findings:
 
     def _told(
         self,
-        walk: Walk,
         parting: Parting,
         user: bool,
         scenario: dict[str, int],
         src: Replay,
         tgt: Replay,
     ) -> tuple[Difference, Leaving | None]:
-        case = self._case(walk, parting, user, scenario, src, tgt)
+        case = self._case(parting, user, scenario, src, tgt)
         if self.inside is not None:
             case = replace(case, apart=until_swapped(case.apart, parting.facts, self.called))
             cls, outcome = DifferenceClass.OTHER, None
@@ -343,7 +380,6 @@ class Findings:
 
     def _case(
         self,
-        walk: Walk,
         parting: Parting,
         user: bool,
         scenario: dict[str, int],
@@ -402,15 +438,10 @@ class Findings:
             return () if runs is None else early(*runs)
 
         def bug_ahead() -> bool:
-            state = parting.src.state
-            if state is None or parting.src.end is not End.RETRY:
+            if parting.src.end is not End.RETRY:
                 return False
-            walk.src.until(joint.src.faults, joint.src.faults + 1)
-            return any(
-                e.kind is EventKind.BUG
-                for path in walk.src.ways(state, parting.facts)
-                for e in path.trace
-            )
+            runs = (allowed(0), unmapped())
+            return any(r is not None and bug_before(r[0], passes) for r in runs)
 
         return Case(
             parting.channel,
@@ -505,6 +536,12 @@ def _answered(facts: tuple[Term, ...], tables: frozenset[str]) -> tuple[str, ...
         elif len(names := atom.symbols()) == 1 and min(names).partition("#")[0] in words:
             told.add(repr(fact).split("#")[0])
     return tuple(sorted(told))
+
+
+def _letter(halt: Halt) -> object:
+    """What a way does, with what it gives to whom."""
+    steps = tuple((e.kind, e.name, e.args) for e in halt.trace)
+    return halt.end, halt.gate, halt.value, halt.held, steps
 
 
 def _shape(halt: object) -> tuple[object, ...]:

@@ -328,7 +328,7 @@ class Walk:
             same = holds(equal(*pages)) is True
             yield SamePage() if same else part(Channel.ADDRESS, unlike, 0)
         unlike = values_differ(flags, their_flags, holds)
-        if unlike is None and _owns(src) is not _owns(tgt):
+        if unlike is None and src.owns is not tgt.owns:
             # The mm has to be told which lock is held.
             unlike = TRUE
         if unlike is not None:
@@ -351,11 +351,6 @@ class Walk:
             for way in (read, negate(read))
             if not (c := conjoin(unlike, way)).is_constant or c.value
         )
-
-
-def _owns(halt: Halt) -> bool:
-    """Whether a side stands there with a VMA's own lock."""
-    return halt.state is not None and halt.state.vma_locked
 
 
 def _used_own(before: State, halt: Halt) -> bool:

@@ -75,6 +75,11 @@ class Halt(Path):
         assert self.state is not None
         return self.state.lock_depth + int(self.state.vma_locked)
 
+    @property
+    def owns(self) -> bool:
+        """Whether the path stands there with a VMA's own lock."""
+        return self.state is not None and self.state.vma_locked
+
 
 class World(Machine):
     """A Machine that halts at the gates.

@@ -111,16 +111,16 @@ class Example:
         return value
 
 
-def _near(fact: Term, example: Example) -> Iterator[Example]:
+def _near(fact: Term, example: Example) -> Iterator[tuple[str, Example]]:
     """Assignments like `example`, one name of the fact changed to what may make it hold."""
     inside = list(fact.walk())
     numbers = sorted({t.value for t in inside if t.op == "int"})
     for term in inside:
         if term.op not in ("sym", "call"):
             continue
-        before = example.value(term)
+        name, before = str(term.payload), example.value(term)
         if term.bits == 1:
-            yield example.changed(term, 1 - before)
+            yield name, example.changed(term, 1 - before)
             continue
         ones = (1 << term.bits) - 1
         others = [example.value(t) for t in inside if t.bits == term.bits]
@@ -128,30 +128,42 @@ def _near(fact: Term, example: Example) -> Iterator[Example]:
         tries += [n for v in others for n in (v, v + 1, v - 1)]
         for value in dict.fromkeys(n & ones for n in (*tries, before ^ 1, 0, ones)):
             if value != before:
-                yield example.changed(term, value)
+                yield name, example.changed(term, value)
 
 
 def _repaired(facts: list[Term], examples: list[Example]) -> Example | None:
     """An assignment under which all facts hold, found by changing one that nearly does."""
-    broken = [(sum(not e.value(f) for f in facts), i) for i, e in enumerate(examples[:MAX_BASES])]
-    for count, position in sorted(broken):
-        if count > MAX_REPAIRS:
+    bases = examples[:MAX_BASES]
+    broken = [[f for f in facts if not e.value(f)] for e in bases]
+    for position in sorted(range(len(bases)), key=lambda i: len(broken[i])):
+        found: Example | None = bases[position]
+        wrong = broken[position]
+        if len(wrong) > MAX_REPAIRS:
             break
-        found: Example | None = examples[position]
-        while found is not None and count:
-            wrong = next(f for f in facts if not found.value(f))
-            near = islice(_near(wrong, found), MAX_TRIES)
-            found = None
-            for tried in near:
-                if not tried.value(wrong):
-                    continue
-                left = sum(not tried.value(f) for f in facts)
-                if left < count:
-                    found, count = tried, left
-                    break
+        while found is not None and wrong:
+            found, wrong = _nearer(facts, found, wrong)
         if found is not None:
             return found
     return None
+
+
+def _nearer(
+    facts: list[Term], example: Example, wrong: list[Term]
+) -> tuple[Example | None, list[Term]]:
+    """An assignment under which fewer facts are wrong, the first one not among them."""
+    for name, tried in islice(_near(wrong[0], example), MAX_TRIES):
+        if not tried.value(wrong[0]):
+            continue
+        # What the name is not in is what it was.
+        left = [f for f in wrong if name not in f.symbols()]
+        for fact in facts:
+            if name in fact.symbols() and not tried.value(fact):
+                left.append(fact)
+                if len(left) >= len(wrong):
+                    break
+        else:
+            return tried, left
+    return None, wrong
 
 
 class PathSolver:

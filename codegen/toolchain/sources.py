@@ -116,7 +116,7 @@ def _side_by_side(
     from codegen.targets.compare.naming import told_as_names
     from codegen.targets.compare.nodes import Renamed
     from codegen.targets.compare.printer import comparison_text
-    from codegen.targets.compare.sides import compare_units, with_settings
+    from codegen.targets.compare.sides import compare_units, parted, with_settings
 
     _, used = respelt(pair.partner.source, same)
     given = [r for r in same if r in used]
@@ -131,16 +131,18 @@ def _side_by_side(
     def under(taken: Sequence[Rename]) -> Comparison:
         return compared(unit_of(pair.other, pair.partner, (pair.request, pair.file), taken), taken)
 
-    comparison = compared(pair.theirs, given)
     notes = [f"taken for the same: {r.old} and {r.new}" for r in given]
-    found = _renamed(pair) if comparison.differences else ()
-    proven = {r: reason for r in found if (reason := _one_thing(pair, r)) is not None}
-    if comparison.differences:
-        read = (*_read_off(pair), *_unions(pair))
-        proven |= dict.fromkeys(read, "a header of tgt's says so")
-    if proven:
+    found: tuple[Rename, ...] = ()
+    proven: dict[Rename, str] = {}
+    comparison = None
+    # What the headers say is asked for where something differs; mostly that shows at once.
+    if not parted(pair.unit, pair.theirs, pair.listed.function, numbers):
+        comparison = compared(pair.theirs, given)
+    if comparison is None or comparison.differences:
+        found, proven = _one_thing_each(pair)
         given += proven
-        comparison = under(given)
+        if proven or comparison is None:
+            comparison = under(given) if proven else compared(pair.theirs, given)
         notes += [f"{r.old} is {r.new}: {reason}" for r, reason in proven.items()]
     names = [r for r in found if r not in proven]
     if names and comparison.differences:
@@ -179,6 +181,14 @@ def _numbers(pair: _Pair) -> dict[str, int]:
     names = {n for numbers in found for n in numbers}
     values = {n: {numbers[n] for numbers in found if n in numbers} for n in names}
     return {n: v for n in names if len(values[n]) == 1 and (v := min(values[n]))}
+
+
+def _one_thing_each(pair: _Pair) -> tuple[tuple[Rename, ...], dict[Rename, str]]:
+    """(what seems to have got another name, what is one thing under two names and why)."""
+    found = _renamed(pair)
+    proven = {r: reason for r in found if (reason := _one_thing(pair, r)) is not None}
+    read = (*_read_off(pair), *_unions(pair))
+    return found, proven | dict.fromkeys(read, "a header of tgt's says so")
 
 
 def _one_thing(pair: _Pair, rename: Rename) -> str | None:

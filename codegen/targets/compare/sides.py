@@ -12,12 +12,15 @@ from dataclasses import dataclass, replace
 from codegen.ir.handler import HandlerRole
 from codegen.ir.load import Unit, Variant
 from codegen.ir.program import Program
-from codegen.ir.solver import PathSolver
+from codegen.ir.solver import PathSolver, ResourceBound
 from codegen.ir.terms import Term
 from codegen.tables.mode import find_mode
 from codegen.targets.compare.compare import compare
 from codegen.targets.compare.family import Blocks, Families
+from codegen.targets.compare.findings import Findings
+from codegen.targets.compare.joints import Parting
 from codegen.targets.compare.merge import combined
+from codegen.targets.compare.mode import in_one_world
 from codegen.targets.compare.nodes import (
     Comparison,
     Difference,
@@ -62,6 +65,41 @@ def compare_units(
         found.append(replace(one, differences=seen))
         found += (_spelt(c, respelt) for c in insides.compared(src, tgt, one))
     return combined(found)
+
+
+class _Parted(Exception):
+    """Two ways differ."""
+
+
+def parted(
+    before: Unit, after: Unit, function: str, numbers: Mapping[str, int] | None = None
+) -> bool:
+    """Whether the handler's two texts part anywhere, the insides of routines left out.
+
+    It says less than `compare_units()`, and sooner: what parts may still be no
+    difference, where no world leads there. A bound that is reached counts as parting.
+    """
+    solver, families = SlicingSolver(), Families(before, after)
+    stretches = Stretches(families.all)
+
+    def stop(_parting: Parting) -> None:
+        raise _Parted
+
+    for pair in sides(before, after, function, families):
+        src, tgt = (replace(side, numbers=numbers or {}) for side in pair)
+        if any(s.entry not in s.program.functions for s in (src, tgt)):
+            return True
+        found = Findings(*in_one_world(src, tgt), solver, stretches)
+        for user in (True, False):
+            walk = found.walk(user)
+            walk.judge = stop
+            try:
+                walk.run()
+            except (_Parted, ResourceBound):
+                return True
+            if walk.unmatched or not walk.settled or not walk.pairs:
+                return True
+    return False
 
 
 def _spelt(found: Comparison, respelt: tuple[tuple[str, str], ...]) -> Comparison:

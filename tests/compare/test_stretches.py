@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What configurations share is run once, and comes to what each comes to by itself."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from codegen.base.spans import SourceText
-from codegen.ir.load import Unit, load_unit
+from codegen.ir.load import Unit, Variant, load_unit
 from codegen.ir.program import Program
 from codegen.ir.solver import PathSolver
 from codegen.ir.state import State
@@ -15,7 +16,7 @@ from codegen.ir.vocabulary import load
 from codegen.targets.compare import sides as pairing
 from codegen.targets.compare.compare import compare
 from codegen.targets.compare.family import Families, Family
-from codegen.targets.compare.known import InMode, Known
+from codegen.targets.compare.known import Called, InMode, Known
 from codegen.targets.compare.nodes import DEFAULT_ACCEPTED, Comparison, Side, Verdict
 from codegen.targets.compare.sides import compare_units
 from codegen.targets.compare.stretches import Stretches
@@ -105,8 +106,8 @@ def told(found: Comparison) -> object:
 class _Strangers(Families):
     """Every program by itself."""
 
-    def __init__(self, *units: Unit) -> None:
-        super().__init__(*units)
+    def __init__(self, *texts: Sequence[Variant]) -> None:
+        super().__init__(*texts)
         self.all = [Family([p]) for family in self.all for p in family.programs]
 
 
@@ -135,8 +136,8 @@ def test_what_has_a_class_is_looked_at_once_for_all(monkeypatch: pytest.MonkeyPa
     hits: list[bool] = []
     find = Known.find
 
-    def noted(known: Known, key: object, src: Side, tgt: Side) -> InMode | None:
-        found = find(known, key, src, tgt)
+    def noted(known: Known, key: object, src: Side, tgt: Side, called: Called) -> InMode | None:
+        found = find(known, key, src, tgt, called)
         hits.append(found is not None)
         return found
 
@@ -178,7 +179,7 @@ def test_a_world_leads_each_side_along_one_way(
 
 def test_blocks_behind_an_ifdef_are_shared() -> None:
     """One more block in a configuration gives those behind it no other name."""
-    families = Families(unit(HANDLER))
+    families = Families.of_handlers(unit(HANDLER))
     (family,) = families.all
     assert len(family.programs) == 8
     apart = family.apart("do_page_fault")
@@ -198,7 +199,7 @@ static void no_context(struct pt_regs *regs, unsigned long address)
 	die("Oops", regs, 0);
 }
 """
-    (family,) = Families(unit(f"{routine}{HANDLER}")).all
+    (family,) = Families.of_handlers(unit(f"{routine}{HANDLER}")).all
     ending = [p for p in family.programs if not p.may_return("no_context")]
     assert 0 < len(ending) < len(family.programs)
     one, two = ending[0], next(p for p in family.programs if p.may_return("no_context"))
@@ -219,7 +220,7 @@ def _calling(program: Program, name: str) -> set[str]:
 def test_real_configurations_share_most_blocks(kernel_61: Path) -> None:
     path = kernel_61 / "arch/sparc/mm/fault_64.c"
     source = SourceText.from_bytes("arch/sparc/mm/fault_64.c", path.read_bytes())
-    (family,) = Families(load_unit(source, load().constants)).all
+    (family,) = Families.of_handlers(load_unit(source, load().constants)).all
     blocks = family.programs[0].functions["do_sparc64_fault"].block_map
     assert len(family.programs) > 1
     assert len(family.apart("do_sparc64_fault") & blocks.keys()) < len(blocks) / 5

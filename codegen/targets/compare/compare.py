@@ -83,10 +83,11 @@ def _in_mode(found: Findings, user: bool) -> InMode:
     """What comes of one mode; known already where other programs go through the same blocks."""
     walk = found.walk(user)
     key = found.key(walk, user)
-    known = found.stretches.known.find(key, found.src, found.tgt)
+    before = found.stretches.known
+    known = before.find(key, found.src, found.tgt, found.called)
     if known is None:
         known = _walked(found, walk, user)
-        found.stretches.known.keep(key, found.src, found.tgt, known)
+        before.keep(key, found.src, found.tgt, found.called, known)
     return known
 
 

@@ -103,23 +103,26 @@ class Family:
 
 
 class Families:
-    """The programs of units in those configurations in which they have a handler.
+    """The programs of texts in their configurations, one family for each text.
 
-    One family for each unit. Where there are several programs, blocks and
-    temporaries are named by their place, and branches settled.
+    Where there are several programs, blocks and temporaries are named by their
+    place, and branches settled.
     """
 
-    def __init__(self, *units: Unit) -> None:
+    def __init__(self, *texts: Sequence[Variant]) -> None:
         self.all: list[Family] = []
         self._programs: dict[int, Program] = {}
-        for unit in {id(u): u for u in units}.values():
-            variants = [
-                v for v in unit.variants if any(f.role is HandlerRole.HANDLER for f in v.found)
-            ]
+        for variants in texts:
             programs = [v.program for v in variants]
             if programs:
                 self.all.append(Family(_placed(programs) if len(programs) > 1 else programs))
                 self._programs |= zip(map(id, variants), self.all[-1].programs, strict=True)
+
+    @classmethod
+    def of_handlers(cls, *units: Unit) -> Families:
+        """The configurations of units in which they have a handler."""
+        each = {id(u): u for u in units}.values()
+        return cls(*(tuple(v for v in u.variants if _has_handler(v)) for u in each))
 
     def program(self, variant: Variant) -> Program:
         """A variant's program, as it stands in its family if it is in one."""
@@ -132,6 +135,10 @@ class Families:
                 return family
         self.all.append(Family([program]))
         return self.all[-1]
+
+
+def _has_handler(variant: Variant) -> bool:
+    return any(f.role is HandlerRole.HANDLER for f in variant.found)
 
 
 def _placed(programs: Sequence[Program]) -> Iterator[Program]:

@@ -20,6 +20,10 @@ Alike = Callable[[Program, Program, Blocks], bool]
 """Whether the blocks are the same in both programs."""
 
 
+Called = tuple[frozenset[str], frozenset[str]]
+"""What either program calls."""
+
+
 @dataclass(frozen=True)
 class InMode:
     """What was found in one mode; `met` are the functions that both sides came to.
@@ -39,7 +43,13 @@ class InMode:
 class _Known:
     programs: tuple[Program, Program]
     gone: tuple[Blocks, Blocks]
+    called: Called
     found: InMode
+
+    @property
+    def is_unnamed(self) -> bool:
+        """Whether a difference has no class: it is told by what either program calls at all."""
+        return any(d.cls is DifferenceClass.OTHER for d in self.found.differences)
 
 
 class Known:
@@ -53,22 +63,19 @@ class Known:
         self._alike = alike
         self._known: dict[object, list[_Known]] = {}
 
-    def find(self, key: object, src: Side, tgt: Side) -> InMode | None:
+    def find(self, key: object, src: Side, tgt: Side, called: Called) -> InMode | None:
         """What came of programs that are like these on all blocks that they went through."""
         mine = src.program, tgt.program
         for known in self._known.get(key, ()):
+            if known.is_unnamed and known.called != called:
+                continue
             if all(map(self._alike, known.programs, mine, known.gone)):
                 return known.found
         return None
 
-    def keep(self, key: object, src: Side, tgt: Side, found: InMode) -> None:
-        """Remembers what was found; not where a bound was reached on the way.
-
-        Nor where a difference has no class: what is told of it hangs on all that
-        either program calls.
-        """
-        unnamed = any(d.cls is DifferenceClass.OTHER for d in found.differences)
-        if not found.is_open and not unnamed:
+    def keep(self, key: object, src: Side, tgt: Side, called: Called, found: InMode) -> None:
+        """Remembers what was found; not where a bound was reached on the way."""
+        if not found.is_open:
             gone = frozenset(src.runs.gone), frozenset(tgt.runs.gone)
-            known = _Known((src.program, tgt.program), gone, found)
+            known = _Known((src.program, tgt.program), gone, called, found)
             self._known.setdefault(key, []).append(known)

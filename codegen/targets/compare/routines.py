@@ -27,10 +27,12 @@ from codegen.ir.nodes import Function, Global
 from codegen.ir.program import Program, calls_of, expressions_of
 from codegen.ir.shape import shape_of
 from codegen.targets.compare.compare import compare
+from codegen.targets.compare.family import Families
 from codegen.targets.compare.nodes import Comparison, Selection, Side, Verdict
 from codegen.targets.compare.same_text import Texts
 from codegen.targets.compare.settings import agree, settings_of
 from codegen.targets.compare.slices import SlicingSolver
+from codegen.targets.compare.stretches import Stretches
 
 MAX_STEPS = 1_000
 """How many steps of a routine are followed before it is left open: a loop over a table, mostly."""
@@ -54,6 +56,7 @@ class Insides:
         self.solver = solver or SlicingSolver()
         self._variants: dict[tuple[int, str], tuple[Variant, ...]] = {}
         self._done: dict[object, Comparison] = {}
+        self._shared: dict[str, tuple[Families, Stretches]] = {}
 
     def compared(self, src: Side, tgt: Side, whole: Comparison) -> list[Comparison]:
         """What comes of the routines that are steps of `whole`, and of those that these call.
@@ -157,6 +160,14 @@ class Insides:
             known = self._variants[side, name] = load_routine(self.units[side], name)
         return known
 
+    def _sharing(self, name: str) -> tuple[Families, Stretches]:
+        """What the configurations of a routine have in common."""
+        known = self._shared.get(name)
+        if known is None:
+            families = Families(self._of(0, name), self._of(1, name))
+            known = self._shared[name] = families, Stretches(families.all)
+        return known
+
     def _pair(self, name: str, user: bool, one: Variant, two: Variant) -> Comparison:
         """The routine in one configuration of either side, in one mode."""
         key = (name, user, id(one), id(two))
@@ -182,9 +193,15 @@ class Insides:
 
     def _engine(self, name: str, user: bool, one: Variant, two: Variant, where: str) -> Comparison:
         labels = [unit.source.path for unit in self.units]
+        families, stretches = self._sharing(name)
         src, tgt = (
             Side(
-                v.program, name, None, label, configurations=v.configurations, numbers=self.numbers
+                families.program(v),
+                name,
+                None,
+                label,
+                configurations=v.configurations,
+                numbers=self.numbers,
             )
             for v, label in zip((one, two), labels, strict=True)
         )
@@ -193,6 +210,7 @@ class Insides:
             tgt,
             accepted=frozenset(),
             solver=self.solver,
+            stretches=stretches,
             modes=(user,),
             inside=name,
             max_steps=MAX_STEPS,

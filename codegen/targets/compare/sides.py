@@ -53,7 +53,7 @@ def compare_units(
     found = []
     # What one configuration asked and went through is not asked and gone through again.
     solver = SlicingSolver()
-    families = Families(before, after)
+    families = Families.of_handlers(before, after)
     stretches = Stretches(families.all)
     numbers = numbers or {}
     insides = Insides(before, after, solver, numbers)
@@ -79,7 +79,7 @@ def parted(
     It says less than `compare_units()`, and sooner: what parts may still be no
     difference, where no world leads there. A bound that is reached counts as parting.
     """
-    solver, families = SlicingSolver(), Families(before, after)
+    solver, families = SlicingSolver(), Families.of_handlers(before, after)
     stretches = Stretches(families.all)
 
     def stop(_parting: Parting) -> None:
@@ -146,7 +146,7 @@ def sides(
     before: Unit, after: Unit, function: str, families: Families | None = None
 ) -> Iterator[tuple[Side, Side]]:
     """The pairs to compare; `after` has the handler under the same name, or one of its own."""
-    known = _Sides(families or Families(before, after))
+    known = _Sides(families or Families.of_handlers(before, after))
     for one in before.variants:
         found = next(
             (f for f in one.found if f.function == function and f.role is HandlerRole.HANDLER), None

@@ -56,6 +56,7 @@ class Evaluator:
         self.scenario = scenario
         self._numbers: dict[Term, int] = {}
         self._names: dict[Term, str] = {}
+        self._leaves: dict[Term, frozenset[str]] = {}
 
     def number(self, term: Term) -> int:
         """The term's value, unsigned, of the term's width."""
@@ -94,6 +95,16 @@ class Evaluator:
             return f"{term.payload}({', '.join(self.value(a).as_argument for a in term.args)})"
         version = re.search(r"@\d+\Z", term.payload)
         return self.place(term.args[0]) + (version[0] if version else "")
+
+    def names_in(self, term: Term) -> frozenset[str]:
+        """The scenario's names that the term hangs on, its own among them."""
+        found = self._leaves.get(term)
+        if found is None:
+            found = frozenset().union(*map(self.names_in, term.args))
+            if term.op in ("sym", "call"):
+                found |= {self.name(term)}
+            self._leaves[term] = found
+        return found
 
     def place(self, place: Term) -> str:
         """What is at an address, as C writes it: `regs->pc`, `init_mm.pgd`, `*ptr`."""

@@ -161,18 +161,16 @@ class _Changed(Evaluator):
         """The term's value; what does not hang on the name is what it was."""
         found = self._numbers.get(term)
         if found is None:
-            same = self._changed not in term.symbols() and _is_named_alike(term)
+            same = self._changed not in self._before.names_in(term)
             found = self._before.number(term) if same else self._work_out(term)
             self._numbers[term] = found
         return found
 
-
-@cache
-def _is_named_alike(term: Term) -> bool:
-    """Whether the names in a term are the same in every scenario."""
-    if term.op == "call" or (term.op == "sym" and term.args):
-        return False
-    return all(map(_is_named_alike, term.args))
+    def name(self, term: Term) -> str:
+        """The name of a symbol or a call; its own number is no part of it."""
+        if any(self._changed in self._before.names_in(a) for a in term.args):
+            return super().name(term)
+        return self._before.name(term)
 
 
 def _smaller(number: int) -> list[int]:

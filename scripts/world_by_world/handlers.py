@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The pairs of programs: a source's handlers with their conversions, right or wrong."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from codegen.base.diagnostics import GenfaultError, RefusedError
+from codegen.base.spans import SourceText
+from codegen.ir.load import Unit
+from codegen.targets.compare.compare import compare
+from codegen.targets.compare.family import Families
+from codegen.targets.compare.nodes import DEFAULT_ACCEPTED, Comparison, Verdict
+from codegen.targets.compare.sides import sides
+from codegen.targets.compare.slices import SlicingSolver
+from codegen.targets.compare.stretches import Stretches
+from codegen.toolchain import after_of, convert_file, open_request
+from tests.mutants.judge import Mutant, Subject, subjects
+from tests.mutants.planting import Part
+
+from .measure import Measured, measure
+
+_MOST_PAIRS = 2
+"""How many configurations of a planted wrong are looked at."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How many worlds of a handler are judged, for how long; `seed` says which."""
+
+    worlds: int
+    seed: int = 1
+    seconds: float = 1e9
+
+
+@dataclass(frozen=True)
+class Row:
+    """A handler (and a wrong) in one configuration, what was told of it, and what came of it."""
+
+    name: str
+    told: Comparison
+    found: Measured
+
+
+def converted(source: Path, archs: Sequence[str], options: Options) -> Iterator[Row]:
+    """Each handler that converts with its conversion, in each configuration."""
+    request = open_request(source, list(archs), {}, 1)
+    for file in request.source.files:
+        for listed, unit, conversion in convert_file(request, file):
+            if conversion is not None:
+                after = after_of(request, file, conversion)
+                yield from _rows(file.selector, unit, after, listed.function, options)
+
+
+def planted(source: Path, archs: Sequence[str], options: Options, wrongs: int) -> Iterator[Row]:
+    """The same with some of the wrongs of scripts/mutants, as far as the comparison passes them."""
+    pick = random.Random(options.seed)
+    for subject in subjects(open_request(source, list(archs), {}, 1)):
+        mutants = [m for part in Part for m in subject.mutants(part)]
+        pick.shuffle(mutants)
+        for mutant in mutants[:wrongs]:
+            try:
+                unit = _with(subject, mutant)
+            except (GenfaultError, RefusedError):
+                continue
+            name = f"{subject.file.selector} {mutant.part}/{mutant.operator.name}/{mutant.number}"
+            yield from _rows(name, subject.before, unit, subject.function, options, _MOST_PAIRS)
+
+
+def _with(subject: Subject, mutant: Mutant) -> Unit:
+    """The conversion with a wrong in it. Raises GenfaultError where it cannot be read."""
+    converted, helper = subject.converted, subject.helper
+    if mutant.part is Part.HANDLER:
+        converted = SourceText(converted.path, mutant.text)
+    else:
+        helper = SourceText(helper.path, mutant.text)
+    return subject.load(converted, helper)
+
+
+def _rows(
+    name: str, before: Unit, after: Unit, function: str, options: Options, most: int | None = None
+) -> Iterator[Row]:
+    """The configurations, all or the last few; those of `most` only that the comparison passes."""
+    families = Families.of_handlers(before, after)
+    known = SlicingSolver(), Stretches(families.all)
+    pairs = list(enumerate(sides(before, after, function, families)))
+    for number, (src, tgt) in pairs if most is None else pairs[-most:]:
+        told = compare(src, tgt, accepted=DEFAULT_ACCEPTED, solver=known[0], stretches=known[1])
+        if most is not None and told.verdict not in (Verdict.EQUAL, Verdict.EXPLAINED):
+            continue
+        each = -(-options.worlds // len(pairs)) if most is None else options.worlds
+        found = measure(src, tgt, told, known, each, options.seed, options.seconds)
+        yield Row(f"{name} {number}", told, found)

@@ -138,3 +138,32 @@ def test_a_panic_comes_earlier_only_where_it_comes_at_all(behind: str, cls: str)
         # Where both panic, src does so once it has found a VMA.
         tgt = edited(tgt, (("/* behind */", f"if ({behind})\n\t\tBUG();"),))
     assert classes(compared(src, tgt)) == {("user", cls), ("kernel", cls)}
+
+
+STOPS: Edit = (
+    "	if (!(fault & VM_FAULT_ERROR)) {",
+    "	if (fault & VM_FAULT_HWPOISON)\n\t\tBUG();\n	if (!(fault & VM_FAULT_ERROR)) {",
+)
+GOES_ON: Edit = (
+    "	if (!(fault & VM_FAULT_ERROR)) {",
+    """\
+	if ((fault & VM_FAULT_HWPOISON) && !user_mode(regs)) {
+		mmap_read_unlock(current->mm);
+		no_context(regs, address);
+		return;
+	}
+	if (!(fault & VM_FAULT_ERROR)) {""",
+)
+
+
+@pytest.mark.parametrize("given", ["address", "0", "regs->pc"])
+def test_a_wrong_value_does_not_hide_where_all_are_0(given: str) -> None:
+    """In the smallest scenario of src's BUG() the address is 0, as most numbers are."""
+    right = given == "address"
+    told = (
+        GOES_ON[0],
+        GOES_ON[1].replace("no_context(regs, address)", f"no_context(regs, {given})"),
+    )
+    found = classes(compared(edited(HANDLER, (STOPS,)), edited(HANDLER, (told,))))
+    assert ("kernel", "missing-case") in found
+    assert (("kernel", "other") in found) is not right

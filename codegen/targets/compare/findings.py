@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from itertools import chain, islice
 from typing import NamedTuple
+from zlib import crc32
 
 from codegen.ir import environment as env
 from codegen.ir.environment import Outcome, Plan
@@ -18,7 +19,7 @@ from codegen.ir.machine import MAX_STEPS
 from codegen.ir.nodes import Function, Global, PureCall
 from codegen.ir.printer import term_text
 from codegen.ir.program import expressions_of
-from codegen.ir.terms import Term, equal, integer, negate, symbol
+from codegen.ir.terms import Term, arithmetic, equal, integer, negate, order_of, symbol, truth
 from codegen.ir.trace import End, Event, EventKind
 from codegen.ir.types import LONG_BITS
 from codegen.ir.vocabulary import Role
@@ -36,6 +37,7 @@ from codegen.targets.compare.nodes import (
     Side,
     plainness,
 )
+from codegen.targets.compare.observe import Step, Writes
 from codegen.targets.compare.pair import Walk
 from codegen.targets.compare.scenario import (
     Atoms,
@@ -192,7 +194,7 @@ class Findings:
         # Where there are few kinds, more of each are looked at for the smallest scenario.
         most = max(1, MAX_LOOKED_AT // max(1, len(self.partings)))
         found: list[_ByClass] = []
-        left: list[tuple[Sequence[Parting], _ByClass]] = []
+        left: list[tuple[list[tuple[Parting, Seen]], list[Parting], _ByClass]] = []
         for kind, kept in self.partings.items():
             happens = kind in self.crowded
             seen: list[tuple[Parting, Seen]] = []
@@ -211,7 +213,7 @@ class Findings:
             for one in sorted(judged, key=lambda d: plainness(d[0])):
                 told.setdefault(one[0].cls, one)
             found.append(told)
-            left.append((kept[looked:], told))
+            left.append((seen[:1], kept[looked:], told))
             if kind in self.crowded:
                 where = f"line {self.line(kept[0], self.entry)}, {kept[0].channel.value}"
                 self.notes.append(
@@ -224,8 +226,14 @@ class Findings:
                 self.notes.append(f"a difference could not be replayed ({where})")
         # Nothing is worse than `other`, and inside a routine there is nothing else.
         if self.inside is None and not any(DifferenceClass.OTHER in told for told in found):
-            for partings, told in left:
+            done: set[object] = set()
+            for seen, partings, told in left:
                 self._complete(walk, partings, user, told)
+                for parting, run in seen:
+                    way = (_given(parting.shown.steps), *told)
+                    if parting.channel is Channel.STEPS and parting.shown.steps and way not in done:
+                        done.add(way)
+                        self._tell_apart(walk, parting, user, run, told)
         self.differences += once_a_place(one for told in found for one in told.values())
 
     def _complete(
@@ -249,6 +257,32 @@ class Findings:
                 continue
             one = self._told(parting, user, *run)
             told[one[0].cls] = one
+
+    def _tell_apart(
+        self, walk: Walk, parting: Parting, user: bool, run: Seen, told: _ByClass
+    ) -> None:
+        """Adds the class that a parting has once no two values are equal by chance.
+
+        In the smallest scenario most numbers are 0: whoever is given another one than
+        it should be is given the same there.
+        """
+        case = self._case(parting, user, *run)
+        runs = [run.src, run.tgt, *(case.unmapped() or ()), *(case.allowed(0) or ())]
+        values = {
+            term
+            for one in runs
+            for event in one.halt.trace
+            for arg in event.args
+            for term in arg.walk()
+            if term.op in ("sym", "call") and term.bits >= 16 and "#" not in str(term.payload)
+        }
+        if DifferenceClass.OTHER in told or not values:
+            return
+        _, again = self._seen(walk, parting, sorted(values, key=order_of))
+        if again is None or classify(self._case(parting, user, *again)) in told:
+            return
+        other = self._told(parting, user, *again)
+        told[other[0].cls] = other
 
     @staticmethod
     def line(parting: Parting, entry: Function) -> int:
@@ -301,12 +335,17 @@ class Findings:
 
     # -- from a parting to a difference ----------------------------------------------
 
-    def _seen(self, walk: Walk, parting: Parting) -> tuple[bool, Seen | None]:
-        """(whether there is a world in which it happens, both sides as replayed in one)."""
+    def _seen(
+        self, walk: Walk, parting: Parting, values: Sequence[Term] = ()
+    ) -> tuple[bool, Seen | None]:
+        """(whether there is a world in which it happens, both sides as replayed in one).
+
+        No two of `values` are equal there, and none is 0, as far as that can be.
+        """
         feasible = False
         for world in self._worlds(parting):
             feasible = True
-            plain = self._plainest(world)
+            plain = self._distinct(self._plainest(world), values)
             # Where all that comes later may be 0, nothing has to be known of it.
             ways = chain((plain,), _finished(walk, parting, plain))
             for facts in islice(ways, MAX_ENDINGS + 1):
@@ -376,6 +415,21 @@ class Findings:
         for fact in plain_world(facts):
             if self.solver.possible((*facts, fact)):
                 facts = (*facts, fact)
+        return facts
+
+    def _distinct(self, facts: tuple[Term, ...], values: Sequence[Term]) -> tuple[Term, ...]:
+        """The facts, and that each value has some bits of its own, or is at least not 0.
+
+        That ties no two of them together, so what is found out of one serves wherever
+        it is met.
+        """
+        for value in values:
+            own = integer(1 + crc32(repr(value).encode()) % 255 << 4, value.bits)
+            bits = equal(arithmetic("and", value, integer(0xFF0, value.bits)), own)
+            for fact in (bits, truth(value)):
+                if self.solver.also_possible((fact,), facts):
+                    facts = (*facts, fact)
+                    break
         return facts
 
     def _case(
@@ -536,6 +590,12 @@ def _answered(facts: tuple[Term, ...], tables: frozenset[str]) -> tuple[str, ...
         elif len(names := atom.symbols()) == 1 and min(names).partition("#")[0] in words:
             told.add(repr(fact).split("#")[0])
     return tuple(sorted(told))
+
+
+def _given(steps: tuple[Step, ...]) -> object:
+    """What is done, and with which values, wherever in the text that is."""
+    events = (e for s in steps for e in (s.events if isinstance(s, Writes) else (s,)))
+    return tuple((e.kind, e.name, e.args) for e in events)
 
 
 def _letter(halt: Halt) -> object:

@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codegen import __version__
-from codegen.base.diagnostics import GenfaultError, InternalError, RefusalCode
+from codegen.base.diagnostics import (
+    GenfaultError,
+    InternalError,
+    RefusalCode,
+    UnreadableSource,
+)
 from codegen.base.progress import progress_for_stderr
 
 if TYPE_CHECKING:
@@ -109,9 +114,20 @@ def _run(request: Request, work: Callable[..., Any], label: str) -> list[Any]:
     progress = progress_for_stderr()
     progress.start(len(request.source.files), label)
     try:
-        return list(each_file(request, work, progress.advance))
+        found = list(each_file(request, work, progress.advance))
     finally:
         progress.finish()
+    if not any(found):
+        # What was chosen by its text may name it in a comment only.
+        raise UnreadableSource(
+            str(request.source.name), "no fault path: nothing calls handle_mm_fault()"
+        )
+    return found
+
+
+def _number(count: int, of: str) -> str:
+    """`1 handler`, `23 handlers`."""
+    return f"{count} {of}" if count == 1 else f"{count} {of}s"
 
 
 def _document(request: Request, command: str, handlers: list[dict[str, Any]]) -> str:
@@ -456,7 +472,7 @@ def diff(
             click.echo(product.report)
     counts = Counter(p.verdict for p in products if p.is_handler)
     told = ", ".join(f"{n} {verdict}" for verdict, n in sorted(counts.items()))
-    click.echo(f"{counts.total()} handlers: {told}")
+    click.echo(f"{_number(counts.total(), 'handler')}: {told}")
     return _report_refusals([p.listed for p in products]) or _verdict_code(products)
 
 
@@ -505,7 +521,7 @@ def check(
                 click.echo(product.report, nl=False)
         counts = Counter(str(d["class"]) for p in products for d in p.differences)
         told = ", ".join(f"{n} {cls}" for cls, n in sorted(counts.items())) or "no findings"
-        click.echo(f"{sum(p.is_handler for p in products)} handlers: {told}")
+        click.echo(f"{_number(sum(p.is_handler for p in products), 'handler')}: {told}")
     return code
 
 
@@ -546,7 +562,7 @@ def report(
     if form == "json":
         click.echo(_document(request, "report", [e.document for e in found]))
     else:
-        click.echo(f"{sum(e.is_handler for e in found)} handlers: {_counted(found)}")
+        click.echo(f"{_number(sum(e.is_handler for e in found), 'handler')}: {_counted(found)}")
     code = _report_refusals([e.listed for e in found])
     return code or (FINDINGS if any(e.is_open for e in found) else CLEAN)
 
@@ -556,7 +572,7 @@ def _counted(entries: Sequence[Entry]) -> str:
     verdicts = Counter(e.verdict for e in entries if e.is_handler)
     findings = sum(len(e.findings) for e in entries)
     told = [f"{n} {verdict}" for verdict, n in sorted(verdicts.items())]
-    return ", ".join([*told, f"{findings} finding{'' if findings == 1 else 's'} of check"])
+    return ", ".join([*told, f"{_number(findings, 'finding')} of check"])
 
 
 @cli.command()

@@ -203,6 +203,16 @@ class TestBadInput:
         assert complaint in ran.err
         assert ran.err.count("\n") == 1
 
+    @pytest.mark.parametrize("command", ["list", "tables", "convert", "diff", "check", "simulate"])
+    def test_a_file_that_only_speaks_of_it(
+        self, genfault: Any, tmp_path: Path, command: str
+    ) -> None:
+        path = tmp_path / "idle.c"
+        path.write_text("/* Not handle_mm_fault()'s. */\nint f(void)\n{\n\treturn 1;\n}\n")
+        ran = genfault(command, path)
+        assert (ran.code, ran.out) == (2, "")
+        assert "idle.c: no fault path: nothing calls handle_mm_fault()" in ran.err
+
     def test_a_huge_file(self, genfault: Any, tmp_path: Path) -> None:
         (tmp_path / "huge.c").write_bytes(b"int x; handle_mm_fault {}\n" * 400_000)
         ran = genfault("convert", tmp_path / "huge.c")

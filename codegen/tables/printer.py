@@ -337,8 +337,6 @@ def listing_text(handlers: Sequence[HandlerTables], paint: Paint = plain) -> str
                 verdict,
             )
         )
-    if not rows:
-        return "no user of handle_mm_fault()"
     lines = [
         paint(line, "odd") if h.refusals else line
         for line, h in zip(_aligned(rows), handlers, strict=True)
@@ -346,7 +344,7 @@ def listing_text(handlers: Sequence[HandlerTables], paint: Paint = plain) -> str
     proper = [h for h in handlers if h.role is HandlerRole.HANDLER]
     refused = [h for h in proper if h.refusals]
     lines.append(
-        f"{len(proper)} handlers: {len(proper) - len(refused)} convert, {len(refused)} do not; "
-        f"{len(handlers) - len(proper)} other users of handle_mm_fault()"
+        f"{_count(proper, 'handler')}: {len(proper) - len(refused)} convert, "
+        f"{len(refused)} do not; {len(handlers) - len(proper)} other users of handle_mm_fault()"
     )
     return "\n".join(lines)

@@ -236,6 +236,8 @@ class World(Machine):
         address = args[1] if len(args) > 1 else symbol("address", 64)
         found = env.truth_symbol(f"vma_found#{ordinal}")
         facts, there = self._there(ordinal, address)
+        # Where no VMA was found there is none of which anything holds.
+        nothing = tuple(disjoin(negate(found), fact) for fact in facts)
         contended = env.truth_symbol(f"mmap_lock_contended#{ordinal}")
         killed = env.truth_symbol(f"killed_in_lock_wait#{ordinal}")
 
@@ -255,24 +257,26 @@ class World(Machine):
 
         got = negate(contended) if self.plan.contended else None
         if got is None:
-            return [((found, *facts, there), take), ((*facts, negate(there)), none)]
+            return [((found, *facts, there), take), ((*nothing, negate(there)), none)]
         # Waiting that succeeds is the same as not having had to wait.
         waits = conjoin(self._may_wait(args), negate(killed))
         got = disjoin(got, waits)
         return [
             ((got, found, *facts, there), take),
-            ((got, *facts, negate(there)), none),
+            ((got, *nothing, negate(there)), none),
             ((contended, negate(waits)), refused),
         ]
 
     def _there(self, ordinal: int, address: Term) -> tuple[tuple[Term, ...], Term]:
-        """(what holds of the VMA number `ordinal`, whether it covers the address or can grow)."""
+        """(what holds of VMA number `ordinal` if it is found, whether it covers the address
+        or can grow to it).
+        """
         found = env.truth_symbol(f"vma_found#{ordinal}")
         grown = env.truth_symbol(f"stack_grown#{ordinal}")
         vma = env.vma_object(ordinal)
         flags = truth(env.field_value(vma, "vm_flags"))
         start, end = env.field_value(vma, "vm_start"), env.field_value(vma, "vm_end")
-        below = disjoin(negate(found), less(address, end, is_signed=False))
+        below = less(address, end, is_signed=False)
         covers = negate(less(address, start, is_signed=False))
         grows = conjoin(env.grows(self.constants, ordinal), grown)
         return (flags, below), conjoin(found, disjoin(covers, grows))

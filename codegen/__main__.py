@@ -117,7 +117,7 @@ def _run(request: Request, work: Callable[..., Any], label: str) -> list[Any]:
         found = list(each_file(request, work, progress.advance))
     finally:
         progress.finish()
-    if not any(found):
+    if request.source.files and not any(found):
         # What was chosen by its text may name it in a comment only.
         raise UnreadableSource(
             str(request.source.name), "no fault path: nothing calls handle_mm_fault()"

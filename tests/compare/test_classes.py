@@ -167,3 +167,17 @@ def test_a_wrong_value_does_not_hide_where_all_are_0(given: str) -> None:
     found = classes(compared(edited(HANDLER, (STOPS,)), edited(HANDLER, (told,))))
     assert ("kernel", "missing-case") in found
     assert (("kernel", "other") in found) is not right
+
+
+@pytest.mark.parametrize("tested", [True, False])
+def test_null_is_not_read_through_beside_what_is_told_to_differ(tested: bool) -> None:
+    """Wherever src runs into BUG() tgt does otherwise, or reads through a pointer that is NULL."""
+    test = 'if (!fixup)\n\t\t\tpanic("no entry");\n\t\t' if tested else ""
+    fixed = GOES_ON[1].replace(
+        "no_context(regs, address);",
+        "const struct exception_table_entry *fixup = search_exception_tables(regs->pc);\n\t\t"
+        f"{test}regs->pc = fixup->fixup;",
+    )
+    found = compared(edited(HANDLER, (STOPS,)), edited(HANDLER, ((GOES_ON[0], fixed),)))
+    kernel = [n for n in found.notes if "world that tgt has no way in" in n]
+    assert bool(kernel) is not tested, found.notes

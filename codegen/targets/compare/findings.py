@@ -175,7 +175,7 @@ class Findings:
         leads along; such a way needs no partner.
         """
         lost: list[Unmatched] = []
-        for way in walk.unmatched:
+        for way in walk.lost:
             own = (*way.src.facts[len(way.joint.facts) :], *way.facts)
             for tried, history in enumerate(way.joint.histories()):
                 facts = (*(f for step in history for f in step.facts), *own)

@@ -79,13 +79,15 @@ class Parting:
 class Unmatched:
     """A way of src from a joint, and the facts of that part of its world in which tgt goes none.
 
-    `undefined` holds there, and C does not say what tgt does then.
+    `undefined` holds there, and C does not say what tgt does then. `parted` is True
+    where all the ways that tgt goes in the rest of the world are told to be different.
     """
 
     joint: Joint
     src: Halt
     facts: tuple[Term, ...]
     undefined: tuple[Term, ...]
+    parted: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import assert_never
 
@@ -55,7 +56,7 @@ class Walk:
 
     `judge` is given every parting. After `run()`: `pairs`, `passes`,
     `settled`, whether the loop came to rest within the passes followed, and
-    `unmatched`, where src goes and tgt does not.
+    `unmatched`, where src goes and tgt does not (`lost` are those to be told of).
     """
 
     def __init__(
@@ -132,10 +133,9 @@ class Walk:
                 if self.pairs > MAX_PAIRS:
                     raise ResourceBound(f"more than {MAX_PAIRS} path pairs")
                 yield bundle, pair
-            # What is told to be different needs nothing beside it in the rest of its world.
             met = [pair.own for pair in row.pairs]
-            if not met or self.parted - before < len(met):
-                self._cover(bundle, row.told, met, presumed)
+            parted = bool(met) and self.parted - before >= len(met)
+            self._cover(bundle, row.told, met, presumed, parted=parted)
 
     def _cover(
         self,
@@ -143,6 +143,8 @@ class Walk:
         mine: Told,
         met: list[tuple[Term, ...]],
         presumed: Mapping[Term, Term],
+        *,
+        parted: bool,
     ) -> None:
         """Notes a way of src in whose world tgt does not always go one of those `met` beside it.
 
@@ -162,7 +164,24 @@ class Walk:
             for fact, learnt in presumed.items()
             if not self.solver.also_possible((*outside, fact), src.facts)
         )
-        self.unmatched += bundle.unmatched(src, outside, undefined, self.solver)
+        if not parted:
+            self.unmatched += bundle.unmatched(src, outside, undefined, self.solver)
+        elif undefined:
+            found = bundle.unmatched(src, outside, undefined, self.solver)
+            self.unmatched += (replace(one, parted=True) for one in found)
+
+    @property
+    def lost(self) -> list[Unmatched]:
+        """Those of `unmatched` that are to be told of.
+
+        Where the rest is told to be different, it is not what src reads through as well.
+        """
+        supposed = set(self.src.presumed.values())
+        return [
+            way
+            for way in self.unmatched
+            if not way.parted or any(negate(u) not in supposed for u in way.undefined)
+        ]
 
     def limits(self, joint: Joint) -> tuple[int, int]:
         """(how many faults, how many passes) are followed from a pair of states to the next."""

@@ -97,7 +97,7 @@ def parted(
                 walk.run()
             except (_Parted, ResourceBound):
                 return True
-            if walk.unmatched or not walk.settled or not walk.pairs:
+            if walk.lost or not walk.settled or not walk.pairs:
                 return True
     return False
 

@@ -84,10 +84,10 @@ def _in_mode(found: Findings, user: bool) -> InMode:
     walk = found.walk(user)
     key = found.key(walk, user)
     before = found.stretches.known
-    known = before.find(key, found.src, found.tgt, found.called)
+    known = before.find(key, found.src, found.tgt, found.telling.called)
     if known is None:
         known = _walked(found, walk, user)
-        before.keep(key, found.src, found.tgt, found.called, known)
+        before.keep(key, found.src, found.tgt, found.telling.called, known)
     return known
 
 

@@ -15,11 +15,11 @@ from codegen.ir.environment import Plan
 from codegen.ir.nodes import Function
 from codegen.ir.terms import Term
 from codegen.ir.vocabulary import Role
-from codegen.targets.compare.findings import Findings
 from codegen.targets.compare.joints import Joint, Parting
 from codegen.targets.compare.nodes import Side
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.survey import met
+from codegen.targets.compare.telling import line_at
 from codegen.targets.compare.world import World
 
 MAX_HISTORIES = 6
@@ -102,4 +102,4 @@ class Scene:
 
     def line(self, parting: Parting) -> int:
         """Where a parting is seen first."""
-        return Findings.line(parting, self.entry)
+        return line_at(parting, self.entry)

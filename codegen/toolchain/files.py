@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -55,3 +56,7 @@ def _guarded(work: Callable[[Request, CFile], R], request: Request, file: CFile)
         raise UnreadableSource(file.path, "nested more deeply than can be read") from error
     except Exception as error:
         raise InternalError(file.path, f"{type(error).__name__}: {error}") from error
+    finally:
+        # What is known after a file (terms, words, parsers) lives on: the collector need not
+        # go through it for the next one.
+        gc.freeze()

@@ -18,6 +18,19 @@ from codegen.tables.mode import find_mode
 from codegen.targets.compare.nodes import Side
 from codegen.targets.compare.printer import Reading
 
+ASKED = """\
+	fault = handle_mm_fault(vma, address, flags, regs);
+	if (fault_signal_pending(fault, regs))
+		goto out;
+	if (fault & VM_FAULT_RETRY) {
+		flags |= FAULT_FLAG_TRIED;
+		goto retry;
+	}
+	if (fault & VM_FAULT_COMPLETED)
+		return;
+"""
+"""What the handlers of several tests do with the mm: a part of their text."""
+
 Edit = tuple[str, str]
 Snippet = Callable[..., Side]
 

@@ -17,9 +17,10 @@ from codegen.targets.compare.nodes import DEFAULT_ACCEPTED, Comparison, Verdict
 from codegen.targets.compare.pair import Walk
 from codegen.targets.compare.sides import compare_units
 
-from .conftest import Edit, edited
+from .conftest import ASKED, Edit, edited
 
-CARRIED = """\
+CARRIED = (
+    """\
 static unsigned long seen[4];
 static void (*note[2])(struct pt_regs *regs) = { note_read, note_write };
 
@@ -42,15 +43,9 @@ retry:
 		goto out;
 	if (!(vma->vm_flags & (kind ? VM_WRITE : VM_READ)))
 		goto unlock;
-	fault = handle_mm_fault(vma, address, flags, regs);
-	if (fault_signal_pending(fault, regs))
-		goto out;
-	if (fault & VM_FAULT_RETRY) {
-		flags |= FAULT_FLAG_TRIED;
-		goto retry;
-	}
-	if (fault & VM_FAULT_COMPLETED)
-		return;
+"""
+    + ASKED
+    + """\
 	seen[kind] = address;
 unlock:
 	mmap_read_unlock(current->mm);
@@ -61,6 +56,7 @@ out:
 		force_sig_fault(SIGSEGV, SEGV_MAPERR, (void __user *)address);
 }
 """
+)
 
 PLANTED: dict[str, Edit] = {
     "nothing": ("", ""),

@@ -10,9 +10,10 @@ from codegen.targets.compare import findings
 from codegen.targets.compare.nodes import DEFAULT_ACCEPTED, Comparison, Verdict
 from codegen.targets.compare.sides import compare_units
 
-from .conftest import Edit, edited
+from .conftest import ASKED, Edit, edited
 
-HANDLER = """\
+HANDLER = (
+    """\
 void do_page_fault(struct pt_regs *regs, unsigned long address)
 {
 	struct vm_area_struct *vma;
@@ -34,15 +35,9 @@ retry:
 	/* behind */
 	if (!(vma->vm_flags & VM_READ))
 		goto unlock;
-	fault = handle_mm_fault(vma, address, flags, regs);
-	if (fault_signal_pending(fault, regs))
-		goto out;
-	if (fault & VM_FAULT_RETRY) {
-		flags |= FAULT_FLAG_TRIED;
-		goto retry;
-	}
-	if (fault & VM_FAULT_COMPLETED)
-		return;
+"""
+    + ASKED
+    + """\
 	if (!(fault & VM_FAULT_ERROR)) {
 		mmap_read_unlock(current->mm);
 		return;
@@ -56,6 +51,7 @@ out:
 		no_context(regs, address);
 }
 """
+)
 
 KEPT: Edit = ("flags = FAULT_FLAG_WRITE;", "flags |= FAULT_FLAG_WRITE;")
 LOST: Edit = ("flags |= FAULT_FLAG_INSTRUCTION;", ";")
@@ -70,19 +66,20 @@ vma = user_mode(regs) ? lock_vma_under_rcu(current->mm, address) : NULL;
 			goto out;
 		}
 		fault = handle_mm_fault(vma, address, flags | FAULT_FLAG_VMA_LOCK, regs);
-		if (!(fault & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)))
-			vma_end_read(vma);
-		if (!(fault & VM_FAULT_RETRY)) {
-			count_vm_vma_lock_event(VMA_LOCK_SUCCESS);
-			if (fault & VM_FAULT_ERROR)
+		if (fault & VM_FAULT_RETRY) {
+			count_vm_vma_lock_event(VMA_LOCK_RETRY);
+			if (fault_signal_pending(fault, regs))
 				goto out;
-			return;
+			if (fault & VM_FAULT_MAJOR)
+				flags |= FAULT_FLAG_TRIED;
+			goto retry;
 		}
-		count_vm_vma_lock_event(VMA_LOCK_RETRY);
-		if (fault_signal_pending(fault, regs))
+		count_vm_vma_lock_event(VMA_LOCK_SUCCESS);
+		if (!(fault & VM_FAULT_COMPLETED))
+			vma_end_read(vma);
+		if (fault & VM_FAULT_ERROR)
 			goto out;
-		if (fault & VM_FAULT_MAJOR)
-			flags |= FAULT_FLAG_TRIED;
+		return;
 	}
 """,
 )

@@ -22,9 +22,10 @@ from codegen.targets.compare.sides import compare_units
 from codegen.targets.compare.stretches import Stretches
 from codegen.targets.compare.world import Halt, World
 
-from .conftest import Edit, Snippet, edited
+from .conftest import ASKED, Edit, Snippet, edited
 
-HANDLER = """\
+HANDLER = (
+    """\
 static void noted(struct pt_regs *regs)
 {
 #ifdef CONFIG_COUNTED
@@ -51,15 +52,9 @@ retry:
 		goto out;
 	if ((flags & FAULT_FLAG_WRITE) && !(vma->vm_flags & VM_WRITE))
 		goto unlock;
-	fault = handle_mm_fault(vma, address, flags, regs);
-	if (fault_signal_pending(fault, regs))
-		goto out;
-	if (fault & VM_FAULT_RETRY) {
-		flags |= FAULT_FLAG_TRIED;
-		goto retry;
-	}
-	if (fault & VM_FAULT_COMPLETED)
-		return;
+"""
+    + ASKED
+    + """\
 	mmap_read_unlock(current->mm);
 #ifdef CONFIG_HUGE
 	if (fault & VM_FAULT_OOM)
@@ -79,6 +74,7 @@ out:
 		force_sig_fault(SIGSEGV, SEGV_MAPERR, (void __user *)address);
 }
 """
+)
 
 PLANTED: dict[str, Edit] = {
     "nothing": ("", ""),

@@ -9,7 +9,7 @@ import pytest
 
 from codegen.base.resources import data_dir
 from codegen.ir.terms import symbol
-from codegen.targets.compare import findings
+from codegen.targets.compare import telling
 from codegen.targets.compare.cases import Case
 from codegen.targets.compare.classify import classify
 from codegen.targets.compare.compare import compare
@@ -52,7 +52,7 @@ def test_a_class_that_hangs_on_the_world_is_hidden(monkeypatch: pytest.MonkeyPat
         major = case.src.run.number(symbol("handle_mm_fault#1", 32)) & 4
         return DifferenceClass.OTHER if major else classify(case)
 
-    monkeypatch.setattr(findings, "classify", fickle)
+    monkeypatch.setattr(telling, "classify", fickle)
     found = rows("arc")
     assert what(found) == {"hidden"}
     assert {row.told.verdict for row in found} == {Verdict.EXPLAINED}

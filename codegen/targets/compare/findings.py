@@ -20,7 +20,6 @@ from codegen.ir.printer import term_text
 from codegen.ir.program import expressions_of
 from codegen.ir.terms import Term, arithmetic, equal, integer, negate, order_of, symbol, truth
 from codegen.ir.types import LONG_BITS
-from codegen.targets.compare.classify import classify
 from codegen.targets.compare.joints import Channel, Parting, Unmatched
 from codegen.targets.compare.kinds import given, kind_of, letter
 from codegen.targets.compare.leaving import Leaving, once_a_place
@@ -214,7 +213,7 @@ class Findings:
                     continue
                 met.add(ways)
             _, run = self._seen(walk, parting)
-            if run is None or classify(self.telling.case(parting, user, run)) in told:
+            if run is None or self.telling.class_of(parting, user, run) in told:
                 continue
             one = self.telling.told(parting, user, run)
             told[one[0].cls] = one
@@ -240,7 +239,7 @@ class Findings:
         if DifferenceClass.OTHER in told or not values:
             return
         _, again = self._seen(walk, parting, sorted(values, key=order_of))
-        if again is None or classify(self.telling.case(parting, user, again)) in told:
+        if again is None or self.telling.class_of(parting, user, again) in told:
             return
         other = self.telling.told(parting, user, again)
         told[other[0].cls] = other

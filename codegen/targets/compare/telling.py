@@ -106,6 +106,10 @@ class Telling:
         tgt = replay(self.tgt, self.params, scenario, fast)
         return None if src is None or tgt is None else (src, tgt)
 
+    def class_of(self, parting: Parting, user: bool, run: Seen) -> DifferenceClass:
+        """The class of the difference that a handler's parting is in one world."""
+        return classify(self.case(parting, user, run))
+
     def told(self, parting: Parting, user: bool, run: Seen) -> tuple[Difference, Leaving | None]:
         """The difference that a parting is in one world, and where a side leaves in it."""
         case, scenario = self.case(parting, user, run), run.scenario

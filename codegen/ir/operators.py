@@ -32,16 +32,16 @@ def operate(op: str, values: Sequence[int], width: int, bits: int) -> int:
         case "ult":
             return int(values[0] < values[1])
         case "slt":
-            return int(_signed(values[0], width) < _signed(values[1], width))
+            return int(signed(values[0], width) < signed(values[1], width))
         case "trunc" | "zext":
             return values[0] & ((1 << bits) - 1)
         case "sext":
-            return _signed(values[0], width) & ((1 << bits) - 1)
+            return signed(values[0], width) & ((1 << bits) - 1)
         case _:
             return _RARE[op](*values, width) & ((1 << bits) - 1)
 
 
-def _signed(value: int, width: int) -> int:
+def signed(value: int, width: int) -> int:
     """An unsigned number read as two's complement."""
     return value - (1 << width) if value >> (width - 1) else value
 
@@ -56,14 +56,14 @@ def _urem(a: int, b: int, width: int) -> int:  # noqa: ARG001
 
 def _sdiv(a: int, b: int, width: int) -> int:
     """C truncates towards zero."""
-    x, y = _signed(a, width), _signed(b, width)
+    x, y = signed(a, width), signed(b, width)
     if not y:
         return 1 if x < 0 else -1
     return abs(x) // abs(y) * (1 if (x < 0) == (y < 0) else -1)
 
 
 def _srem(a: int, b: int, width: int) -> int:
-    x, y = _signed(a, width), _signed(b, width)
+    x, y = signed(a, width), signed(b, width)
     return x - _sdiv(a, b, width) * y if y else a
 
 
@@ -76,7 +76,7 @@ _RARE: dict[str, Callable[..., int]] = {
     "neg": lambda a, _: -a,
     "shl": lambda a, b, width: a << b if b < width else 0,
     "lshr": lambda a, b, _: a >> b,
-    "ashr": lambda a, b, width: _signed(a, width) >> min(b, width - 1),
+    "ashr": lambda a, b, width: signed(a, width) >> min(b, width - 1),
     "udiv": _udiv,
     "urem": _urem,
     "sdiv": _sdiv,

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Final
 
-from codegen.ir.operators import operate
+from codegen.ir.operators import operate, signed
 
 
 class Term:
@@ -214,12 +214,6 @@ def text(value: str) -> Term:
 def local_address(frame: int, name: str) -> Term:
     """The address of a local of one activation."""
     return _make("local", (), 64, (frame, name))
-
-
-def signed(term: Term) -> int:
-    """The value of a constant as a two's complement number."""
-    value = term.value
-    return value - (1 << term.bits) if value >> (term.bits - 1) else value
 
 
 def same_constant(a: Term, b: Term) -> bool | None:
@@ -436,7 +430,7 @@ def extend(a: Term, bits: int, is_signed: bool) -> Term:
     if a.bits == bits:
         return a
     if a.is_constant:
-        return integer(signed(a) if is_signed and bits > a.bits else a.value, bits, a.name)
+        return integer(signed(a.value, a.bits) if is_signed else a.value, bits, a.name)
     if a.op == "ite":
         return choose(
             a.args[0], extend(a.args[1], bits, is_signed), extend(a.args[2], bits, is_signed)

@@ -59,7 +59,9 @@ def _definitions(header: str, name: str) -> Iterator[Inline | None]:
     for place in re.finditer(rf"(?<!\w){name}[ \t\n]*\(", header):
         start = max(header.rfind(c, 0, place.start()) for c in ";}#\n") + 1
         tokens = list(lex_text(header, start, min(len(header), place.end() + 2000)))
-        at = next(i for i, lx in enumerate(tokens) if lx.start == place.start())
+        at = next((i for i, lx in enumerate(tokens) if lx.start == place.start()), None)
+        if at is None:
+            continue  # in a comment, or in a string
         head = [lx.text for lx in tokens[:at]]
         close = _closing(tokens, at + 1)
         if close is None or tokens[close + 1 : close + 2] == [] or not head:

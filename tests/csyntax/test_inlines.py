@@ -25,6 +25,9 @@ OFF = "static inline int is_off(struct pt_regs *regs)\n{\n\treturn !(regs->statu
         (OFF.replace("!(regs->status & ON)", "regs->status & ON"), None),
         (OFF.replace("struct pt_regs *regs", "u8 regs"), None),
         (OFF + "#define is_off is_off\n", None),
+        # Named in a comment, or in a string.
+        ("/* see is_off(regs) { */\n" + OFF, Inline(("regs",), "int", "!(regs->status & ON)")),
+        ('asm("bl is_off() {");\n', None),
         # One for one configuration and one for another.
         (OFF + OFF, Inline(("regs",), "int", "!(regs->status & ON)")),
         (OFF + OFF.replace("ON", "OFF"), None),

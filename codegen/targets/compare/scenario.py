@@ -207,6 +207,8 @@ def agree(a: Replay, b: Replay, *, counters: bool = True, moved: Atoms = ()) -> 
         )
         if mine != theirs:
             return False
+    elif a.seen.asked != b.seen.asked:
+        return False
     elif differing(a.seen.steps, b.seen.steps, a.holds) is not None:
         return False
     if counters and differing(a.seen.accounting, b.seen.accounting, a.holds) is not None:

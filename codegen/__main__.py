@@ -597,6 +597,13 @@ def _counted(entries: Sequence[Entry]) -> str:
     callback=_renames,
     help="Read what SOURCE calls NEW as OLD, as `diff --same` does.",
 )
+@click.option(
+    "--inline",
+    "inline",
+    multiple=True,
+    metavar="NAME",
+    help="Read this function of SOURCE's headers, as `diff` of two trees does.",
+)
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 def simulate(
     source: Path | None,
@@ -612,6 +619,7 @@ def simulate(
     force: bool,
     fix: frozenset[str],
     same: Sequence[Rename],
+    inline: Sequence[str],
 ) -> int:
     """Run one scenario and show its trace, or write the simulator module."""
     from codegen.base.diagnostics import Refusal
@@ -619,9 +627,10 @@ def simulate(
     from codegen.targets.simulator.run import load_simulator, scenario_from, trace_json
     from codegen.toolchain import simulators
 
-    request = replace(_request(source, archs, settings, jobs), fixes=fix, same=tuple(same))
-    if same and after:
-        raise click.UsageError("--same goes with a source as it is")
+    request = _request(source, archs, settings, jobs)
+    request = replace(request, fixes=fix, same=tuple(same), inline=tuple(inline))
+    if (same or inline) and after:
+        raise click.UsageError("--same and --inline go with a source as it is")
     work = partial(simulators, converted_side=after, function=function)
     if fix and not after:
         raise click.UsageError("--fix goes with --converted")

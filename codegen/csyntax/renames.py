@@ -22,7 +22,7 @@ from codegen.csyntax.lex import Lexeme, lex_text
 from codegen.csyntax.nodes import FunctionText
 from codegen.csyntax.parse import SyntaxTree
 
-_KEYWORDS = frozenset(
+KEYWORDS = frozenset(
     (
         *("if", "else", "for", "while", "do", "switch", "case", "default", "goto", "return"),
         *("break", "continue", "sizeof", "struct", "union", "enum", "static", "const", "void"),
@@ -106,7 +106,7 @@ def _may_be_renamed(
 ) -> bool:
     """Whether two chains of names may be two names of one thing."""
     words = [lx.text for lx in (*old, *new) if lx.is_word]
-    if any(w in own or w in _KEYWORDS for w in words):
+    if any(w in own or w in KEYWORDS for w in words):
         return False
     # The last word is what is named; `ecr` may be there in both.
     return old[-1].text not in theirs and not {new[0].text, new[-1].text} <= set(mine)

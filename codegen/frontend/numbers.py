@@ -22,6 +22,11 @@ _LITERAL = re.compile(r"\b(0[xX][0-9a-fA-F]+|\d+)[uUlL]*\b")
 _PLAIN = re.compile(r"[\s0-9a-fA-FxX()|&~+\-*/%<>^]*")
 _CAST = re.compile(r"\((?:unsigned)?(?:long)+(?:int)?\)|\((?:u64|u32|ulong)\)")
 _DEEPEST = 16
+_DIGITS = r"\b(?:0[xX][0-9a-fA-F]+|\d+)"
+_WIDE = re.compile(rf"{_DIGITS}[uU]?[lL]|\b(?:_?U?L{{1,2}}|_?BIT\w*)\(|,U?L|\(\w*long|\(u64\)")
+_UNSIGNED = re.compile(
+    rf"{_DIGITS}[lL]*[uU]|\b(?:_?UL{{1,2}}|_?BIT\w*)\(|,U|\(unsigned|\((?:u64|u32|ulong)\)"
+)
 # include/linux/bits.h, include/uapi/linux/const.h: what constants are written with.
 _WAYS = (
     "BIT(n) (1 << (n))",
@@ -50,6 +55,33 @@ def header_numbers(tree: Path, path: str, names: Iterable[str]) -> dict[str, int
         if number is not None:
             numbers[name] = number & _MASK
     return numbers
+
+
+def literal_of(tree: Path, path: str, name: str) -> str | None:
+    """A constant's number as a literal of its type: `0x3f`, `0x80000000UL`; None where it has none.
+
+    It is an `int`, or as large as it has to be, unless a suffix or what it is written
+    with (`UL(1)`, `BIT(n)`) says more.
+    """
+    number = header_numbers(tree, path, (name,)).get(name)
+    if number is None:
+        return None
+    said = _words_of(tree, path, name, 0)
+    wide = any(_WIDE.search(text) for text in said)
+    unsigned = any(_UNSIGNED.search(text) for text in said)
+    suffix = ("U" if unsigned else "") + ("L" if wide else "")
+    if number >> 63 and not unsigned:
+        return f"(-{(1 << 64) - number:#x}{suffix})"
+    return f"{number & (_MASK if wide else 0xFFFFFFFF) if unsigned else number:#x}{suffix}"
+
+
+def _words_of(tree: Path, path: str, name: str, depth: int) -> set[str]:
+    """The texts that a constant is made of."""
+    said = set(definitions_of_arch(tree, path, name))
+    if depth <= _DEEPEST:
+        for word in {w for text in said for w in _NAME.findall(text)}:
+            said |= _words_of(tree, path, word, depth + 1)
+    return said
 
 
 def _spelt_out(tree: Path, path: str, name: str, depth: int) -> str | None:

@@ -9,6 +9,7 @@ the token knows its place in the file.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from pycparser import c_ast
 from pycparser.c_parser import CParser, ParseError
@@ -50,6 +51,13 @@ def parse_function(
     if tree is None:
         raise RefusedError(_refusal(source, clean, "no function definition", span))
     return ParsedFunction(name, tree, tuple(clean), _FIRST_LINE, span, is_static)
+
+
+def parameters(function: ParsedFunction) -> tuple[Any, ...]:
+    """The types of a function's parameters, as pycparser has them."""
+    declared = function.tree.decl.type.args
+    params = () if declared is None else declared.params
+    return tuple(p.type for p in params if not isinstance(p, c_ast.EllipsisParam))
 
 
 def _failing(declared: str, tokens: list[Token]) -> int:

@@ -19,9 +19,11 @@ from codegen.csyntax.arrays import function_tables
 from codegen.csyntax.parse import SyntaxTree, parse
 from codegen.frontend import conditions
 from codegen.frontend.constants import enumerators
+from codegen.frontend.headers import HeaderText
 from codegen.frontend.nodes import Configuration, ParsedFunction
 from codegen.frontend.parse import parse_function
 from codegen.frontend.preprocess import FunctionTokens, Infeasible, Preprocessor
+from codegen.ir import headers as header_functions
 from codegen.ir.handler import Found, HandlerRole, find
 from codegen.ir.lower import lower, return_type
 from codegen.ir.nodes import Function
@@ -63,9 +65,16 @@ class Unit:
         return {} if self.loader is None else self.loader.constants
 
     @property
-    def library_names(self) -> frozenset[str]:
-        """The functions of the text that stands beside the file (`load_unit`)."""
-        return frozenset() if self.loader is None else self.loader.library_names
+    def names_beside(self) -> frozenset[str]:
+        """The functions of the texts that stand beside the file (`load_unit`)."""
+        if self.loader is None:
+            return frozenset()
+        return self.loader.library_names | self.header_names
+
+    @property
+    def header_names(self) -> frozenset[str]:
+        """The functions of headers that are read with the file."""
+        return frozenset() if self.loader is None else self.loader.header_names
 
 
 @dataclass
@@ -83,6 +92,12 @@ class _Loader:
         self.tables = function_tables(self.tree)
         self.library: tuple[SourceText, Preprocessor] | None = None
         self.library_names: frozenset[str] = frozenset()
+        self.headers: list[header_functions.Piece] = []
+
+    @property
+    def header_names(self) -> frozenset[str]:
+        """The functions of headers that are read with the file."""
+        return frozenset(p.name for p, _ in self.headers)
 
     def add_library(self, source: SourceText) -> None:
         """Makes the functions of another text callable, preprocessed under the same setting."""
@@ -159,7 +174,8 @@ class _Loader:
                     parsed.append(function)
         names = {p.name for p in parsed}
         pieces = [(p, self.source) for p in parsed]
-        pieces += [m for m in self.library_functions(setting) if m[0].name not in names]
+        beside = [*self.library_functions(setting), *self.headers]
+        pieces += [m for m in beside if m[0].name not in names]
         names |= {p.name for p, _ in pieces}
         pieces += [(m, _model_source()) for m in _model_functions() if m.name not in names]
         returns: dict[str, CType] = {p.name: return_type(p, self.vocabulary) for p, _ in pieces}
@@ -216,13 +232,16 @@ def load_unit(
     constants: Mapping[str, int],
     fixed: Mapping[str, str | None] | None = None,
     library: SourceText | None = None,
+    headers: Sequence[HeaderText] = (),
 ) -> Unit:
     """Everything of a file that reaches handle_mm_fault(), in every configuration.
 
     `fixed` are the macros that the user has set. `library` is C text whose
     functions the file may call, e.g. the rendered `generic_fault()` of a
     converted handler: it belongs to every variant, under the same setting.
+    `headers` are read with the file, in which their functions are words else.
     Nothing is raised for a function that cannot be read: the refusals say so.
+    Raises RefusedError for a function of a header that is no C.
     """
     vocabulary = load()
     tree = parse(source)
@@ -239,6 +258,7 @@ def load_unit(
     loader = _Loader(source, tree, vocabulary, constants, preprocessor)
     if library is not None:
         loader.add_library(library)
+    loader.headers = header_functions.parsed(headers, constants)
     reach, core = reach_of(tree, {"handle_mm_fault", *loader.library_names})
     if not core:
         return Unit(source, tree, (), (), _calls_outside(tree))

@@ -99,6 +99,8 @@ def simulate_command(request: Request, file: CFile) -> tuple[str, ...]:
         words += ["--arch", file.selector]
     for name, value in request.fixed.items():
         words += ["--configuration", f"{name}={'n' if value is None else 'y'}"]
+    for name in request.inline:
+        words += ["--inline", name]
     return ("genfault", "simulate", *words)
 
 

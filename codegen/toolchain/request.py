@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from codegen.base.spans import SourceText
     from codegen.corpus.nodes import CFile, Source
     from codegen.csyntax.renames import Rename
+    from codegen.frontend.headers import HeaderText
     from codegen.ir.load import Unit
 
 
@@ -21,7 +22,8 @@ class Request:
     """What one run works on: the source, and the macros that the user has set.
 
     `path` is the SOURCE argument as it was given, None for the bundled snippets;
-    `fixes` are the classes of difference that a conversion is to mend.
+    `fixes` are the classes of difference that a conversion is to mend; `inline`
+    are the functions and macros of the tree's headers that are read with a file.
     """
 
     source: Source
@@ -30,6 +32,7 @@ class Request:
     path: Path | None = None
     fixes: frozenset[str] = frozenset()
     same: tuple[Rename, ...] = ()
+    inline: tuple[str, ...] = ()
 
 
 def open_request(
@@ -90,7 +93,31 @@ def unit_of(
         constants = {**constants, **enumerators(helper.header.text)}
     library = None if helper is None else helper.c
     text, _ = respelt(file.source.with_newlines("\n"), (*request.same, *same))
-    return load_unit(text, constants, request.fixed, library)
+    return load_unit(text, constants, request.fixed, library, headers_of(request, file))
+
+
+def headers_of(request: Request, file: CFile) -> tuple[HeaderText, ...]:
+    """The headers that are read with a file. Raises UnreadableSource for a name that cannot be."""
+    from codegen.base.diagnostics import UnreadableSource
+    from codegen.frontend.headers import NotReadError, header_texts
+    from codegen.ir.headers import made_of, not_read
+
+    tree = request.source.tree
+    if not request.inline:
+        return ()
+    if tree is None:
+        raise UnreadableSource(request.source.name, "is no tree whose headers could be read")
+    names: dict[str, None] = {}
+    for name in request.inline:
+        try:
+            found = made_of(tree, file.path, name)
+            reason = not_read(tree, file.path, found, constants_of(tree))
+        except NotReadError as error:
+            reason = str(error)
+        if reason is not None:
+            raise UnreadableSource(str(tree), f"{name}() is not read: it {reason}")
+        names |= dict.fromkeys(found)
+    return header_texts(tree, file.path, tuple(names))
 
 
 def own_unit_of(request: Request, file: CFile) -> Unit:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from codegen.ir.load import Unit
     from codegen.tables.nodes import HandlerTables
     from codegen.targets.compare.nodes import Comparison, DifferenceClass
+    from codegen.toolchain.headers import Reading
 
 
 def against(
@@ -32,85 +33,31 @@ def against(
 
     `same` are names that the user takes for the same, src's and tgt's.
     """
-    from codegen.tables.extract import with_refusal
-
-    products = []
-    for listed, unit, pair in _paired(request, file, other, partners, same):
-        product = Product(with_status(request, file, unit, listed), file.source.text)
-        match pair:
-            case None:
-                products.append(product)
-            case _Pair():
-                products.append(_side_by_side(product, pair, classes_of(accepted), same))
-            case _:
-                refused = with_refusal(listed, pair)
-                products.append(replace(product, listed=refused, report=_unsupported(pair)))
-    return tuple(products)
-
-
-@dataclass(frozen=True)
-class Beside:
-    """One handler of two sources as `against()` compares it: read alike, name by name.
-
-    `respelt` and `numbers` are what `compare_units()` is told of names.
-    """
-
-    function: str
-    unit: Unit
-    theirs: Unit
-    respelt: tuple[tuple[str, str], ...]
-    numbers: Mapping[str, int]
-
-
-def beside(
-    request: Request,
-    file: CFile,
-    other: Request,
-    partners: Mapping[str, CFile],
-    same: Sequence[Rename] = (),
-) -> Iterator[Beside]:
-    """Each handler of a file with the same handler of another source, where there is one."""
-    from codegen.targets.compare.sides import parted
-
-    for listed, _, pair in _paired(request, file, other, partners, same):
-        if not isinstance(pair, _Pair):
-            continue
-        numbers, taken, theirs = _numbers(pair), _given(pair, same), pair.theirs
-        if parted(pair.unit, theirs, listed.function, numbers):
-            _, proven = _one_thing_each(pair)
-            if proven:
-                taken += proven
-                theirs = _respelt(pair, taken)
-        yield Beside(listed.function, pair.unit, theirs, _spelling(taken), numbers)
-
-
-def _paired(
-    request: Request,
-    file: CFile,
-    other: Request,
-    partners: Mapping[str, CFile],
-    same: Sequence[Rename],
-) -> Iterator[tuple[HandlerTables, Unit, _Pair | Refusal | None]]:
-    """Each handler of a file with its like; why there is none; None where it is refused itself."""
     from codegen.base.diagnostics import Refusal, RefusalCode
-    from codegen.tables.extract import list_handlers
+    from codegen.tables.extract import list_handlers, with_refusal
 
     unit = unit_of(request, file)
     partner = partners.get(file.path)
     theirs = None if partner is None else unit_of(other, partner, (request, file), same)
     twins = () if theirs is None else list_handlers(theirs, file.arch)
     twin = next((h for h in twins if h.role == "handler"), None)
+    products = []
     for listed in list_handlers(unit, file.arch):
+        product = Product(with_status(request, file, unit, listed), file.source.text)
         if listed.role != "handler":
             continue
         if listed.refusals:
-            yield listed, unit, None
+            products.append(product)
         elif partner is None or theirs is None or twin is None or twin.refusals:
             where = (listed.function, file.path, listed.line)
             missing = Refusal(RefusalCode.NO_COUNTERPART, _lacking(other, "tgt", partner), *where)
-            yield listed, unit, twin.refusals[0] if twin is not None and twin.refusals else missing
+            refusal = twin.refusals[0] if twin is not None and twin.refusals else missing
+            refused = with_refusal(listed, refusal)
+            products.append(replace(product, listed=refused, report=_unsupported(refusal)))
         else:
-            yield listed, unit, _Pair(request, file, other, partner, unit, theirs, listed, twin)
+            pair = _Pair(request, file, other, partner, unit, theirs, listed, twin)
+            products.append(_side_by_side(product, pair, classes_of(accepted), same))
+    return tuple(products)
 
 
 def unpaired(
@@ -161,43 +108,74 @@ class _Pair:
     listed: HandlerTables
     twin: HandlerTables
 
+    def reading(self, mine: tuple[str, ...], theirs: tuple[str, ...]) -> _Pair:
+        """The pair, with functions of their headers read on either side."""
+        request, other = replace(self.request, inline=mine), replace(self.other, inline=theirs)
+        return replace(self, request=request, other=other, unit=unit_of(request, self.file))
+
+
+def _theirs(pair: _Pair, taken: Sequence[Rename]) -> Unit:
+    """The other source's file, with the names that are taken for the same."""
+    return unit_of(pair.other, pair.partner, (pair.request, pair.file), taken)
+
+
+def _read_apart(pair: _Pair, theirs: Unit, *, parted: bool) -> Reading:
+    """What the two sides' headers have to be read for."""
+    from codegen.toolchain.headers import Release, read_apart
+
+    beside = sorted(_beside(pair))
+    src = Release(pair.request, pair.file, pair.unit, tuple(f for f, _ in beside))
+    tgt = Release(pair.other, pair.partner, theirs, tuple(g for _, g in beside))
+    return read_apart(src, tgt, parted=parted)
+
 
 def _side_by_side(
     product: Product, pair: _Pair, accepted: frozenset[DifferenceClass], same: Sequence[Rename]
 ) -> Product:
     """The product with what differs; differences of names are told as that, once."""
+    from codegen.csyntax.renames import respelt
     from codegen.targets.compare.naming import told_as_names
     from codegen.targets.compare.nodes import Renamed
     from codegen.targets.compare.printer import comparison_text
     from codegen.targets.compare.sides import compare_units, parted, with_settings
+    from codegen.toolchain.headers import Reading
 
-    given, numbers = _given(pair, same), _numbers(pair)
+    _, used = respelt(pair.partner.source, same)
+    given = [r for r in same if r in used]
+
+    numbers = _numbers(pair)
+    read = Reading()
 
     def compared(theirs: Unit, taken: Sequence[Rename]) -> Comparison:
-        spelt, function = _spelling(taken), pair.listed.function
-        found = compare_units(pair.unit, theirs, function, accepted, spelt, numbers)
+        spelt = tuple((r.old, r.new) for r in taken)
+        found = compare_units(pair.unit, theirs, pair.listed.function, accepted, spelt, numbers)
         return with_settings(found, pair.unit, theirs)
-
-    def under(taken: Sequence[Rename]) -> Comparison:
-        return compared(_respelt(pair, taken), taken)
 
     notes = [f"taken for the same: {r.old} and {r.new}" for r in given]
     found: tuple[Rename, ...] = ()
     proven: dict[Rename, str] = {}
     comparison = None
     # What the headers say is asked for where something differs; mostly that shows at once.
-    if not parted(pair.unit, pair.theirs, pair.listed.function, numbers):
+    apart = parted(pair.unit, pair.theirs, pair.listed.function, numbers)
+    if not apart and not _read_apart(pair, pair.theirs, parted=False).headers:
         comparison = compared(pair.theirs, given)
     if comparison is None or comparison.differences:
         found, proven = _one_thing_each(pair)
         given += proven
-        if proven or comparison is None:
-            comparison = under(given) if proven else compared(pair.theirs, given)
+        theirs = _theirs(pair, given) if proven else pair.theirs
+        read = _read_apart(pair, theirs, parted=True)
+        if read.headers:
+            pair = pair.reading(*read.inline)
+            numbers |= read.numbers
+            theirs = _theirs(pair, given)
+        if proven or comparison is None or read.headers:
+            comparison = compared(theirs, given)
         notes += [f"{r.old} is {r.new}: {reason}" for r, reason in proven.items()]
-    names = [r for r in found if r not in proven]
+        notes += read.notes(comparison)
+    names = [r for r in found if r not in proven and not read.names & {r.old, r.new}]
     if names and comparison.differences:
         told = [Renamed(r.old, r.new, r.src_line, r.tgt_line) for r in names]
-        again = under((*given, *names))
+        again = compared(_theirs(pair, (*given, *names)), (*given, *names))
         comparison = told_as_names(comparison, again, told) or comparison
     comparison = replace(comparison, notes=(*comparison.notes, *notes))
     reading = reading_of(
@@ -211,23 +189,6 @@ def _side_by_side(
     return replace(judged, same=tuple(str(r) for r in given))
 
 
-def _given(pair: _Pair, same: Sequence[Rename]) -> list[Rename]:
-    """Those of the names that the user takes for the same which tgt's text has."""
-    from codegen.csyntax.renames import respelt
-
-    _, used = respelt(pair.partner.source, same)
-    return [r for r in same if r in used]
-
-
-def _respelt(pair: _Pair, taken: Sequence[Rename]) -> Unit:
-    """tgt's file, read with names taken for the same."""
-    return unit_of(pair.other, pair.partner, (pair.request, pair.file), taken)
-
-
-def _spelling(taken: Sequence[Rename]) -> tuple[tuple[str, str], ...]:
-    return tuple((r.old, r.new) for r in taken)
-
-
 def _numbers(pair: _Pair) -> dict[str, int]:
     """What the headers of the trees give to constants of the two texts.
 
@@ -239,7 +200,7 @@ def _numbers(pair: _Pair) -> dict[str, int]:
 
     units = (pair.unit, pair.theirs)
     own = {d.name for u in units for d in u.tree.directives if d.kind == "define"}
-    words = {w for u in units for w in words_in(u.tree) if w.isupper()}
+    words = {w for u in units for w in words_in(u.tree) if w.isupper() or w[0].isupper()}
     words -= own | {n for u in units for n in u.constants}
     sides = ((pair.request, pair.file), (pair.other, pair.partner))
     found = [

@@ -412,6 +412,175 @@ def test_a_replay_of_what_was_read_off_a_header_shows_the_same(tmp_path: Path) -
         assert any(n.startswith("pr_") for n in shown)
 
 
+# ---- functions of headers -----------------------------------------------------------
+
+ASKED = "if (user_mode(regs))\n\t\tflags |= FAULT_FLAG_USER;"
+CODES = (
+    "#define TYPE 0x3c\n#define CODE 0x3f\n#define STORE 0x0c\n#define STORE_L(n) (STORE + (n))\n"
+)
+IS_STORE = (
+    "static inline bool is_store(unsigned long code)\n{\n\tcode = code & CODE;\n\n"
+    "\treturn code == STORE_L(0) || code == STORE_L(1) ||\n"
+    "\t       code == STORE_L(2) || code == STORE_L(3);\n}\n"
+)
+SAYS = "(regs->st & TYPE) == STORE"
+
+
+def asking(root: Path, condition: str, header: str) -> Path:
+    """The arc snippet, printing where a condition holds; its architecture has a header."""
+    assert ASKED in ARC
+    handler = ARC.replace(ASKED, f'if ({condition})\n\t\tpr_info("asked");\n\t{ASKED}')
+    return with_header(tree(root, handler, as_they_are), header)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "header", "code"),
+    [
+        (SAYS, "is_store(regs->st)", IS_STORE, 0),
+        ("is_store(regs->st)", SAYS, IS_STORE, 0),
+        # One level more than the type has.
+        (SAYS, "is_store(regs->st)", IS_STORE.replace("STORE_L(3)", "STORE_L(4)"), 1),
+        # What a narrow parameter cuts off, and what a narrow result does.
+        ("(regs->st & 0xff) == STORE", "is_store(regs->st)",
+         "static inline int is_store(u8 code)\n{\n\treturn code == STORE;\n}\n", 0),
+        ("regs->st == STORE", "is_store(regs->st)",
+         "static inline int is_store(u8 code)\n{\n\treturn code == STORE;\n}\n", 1),
+        ("regs->st & (TYPE << 2)", "is_store(regs->st)",
+         "static inline u8 is_store(unsigned long st)\n{\n\treturn st & (TYPE << 2);\n}\n", 0),
+        ("regs->st & (TYPE << 3)", "is_store(regs->st)",
+         "static inline u8 is_store(unsigned long st)\n{\n\treturn st & (TYPE << 3);\n}\n", 1),
+        ("regs->st & (TYPE << 3)", "is_store(regs->st)",
+         "static inline bool is_store(unsigned long st)\n{\n\treturn st & (TYPE << 3);\n}\n", 0),
+        # What another of its functions computes, and branches.
+        (SAYS, "is_store(regs->st)",
+         "static inline unsigned long type_of(unsigned long st)\n{\n\treturn st & TYPE;\n}\n"
+         "static inline bool is_store(unsigned long st)\n{\n\tif (type_of(st) == STORE)\n"
+         "\t\treturn true;\n\treturn false;\n}\n", 0),
+        # It does more than compute, it hangs on the configuration.
+        (SAYS, "is_store(regs->st)", IS_STORE.replace("\n\treturn", "\tprobe();\n\treturn"), 1),
+        (SAYS, "is_store(regs->st)", f"#ifdef CONFIG_A\n{IS_STORE}\n#endif\n", 1),
+    ],
+)  # fmt: skip
+def test_a_headers_function_that_one_side_calls_is_what_it_computes(
+    tmp_path: Path, old: str, new: str, header: str, code: int
+) -> None:
+    """arm64 of linux 6.12 calls esr_fsc_is_permission_fault(), 6.1 compares the type itself."""
+    src = asking(tmp_path / "old", old, CODES + header)
+    tgt = asking(tmp_path / "new", new, CODES + header)
+    assert json_of(src, tgt)[0] == code
+
+
+LEVELS = IS_STORE.replace("STORE_L(3)", "STORE_L(4)")
+
+
+def test_a_scenario_of_what_a_header_computes_is_a_code(tmp_path: Path) -> None:
+    src = asking(tmp_path / "old", SAYS, CODES + LEVELS)
+    tgt = asking(tmp_path / "new", "is_store(regs->st)", CODES + LEVELS)
+    _, told = json_of(src, tgt)
+    codes = {d["scenario"].get("regs->st", 0) & 0x3F for d in told["handlers"][0]["differences"]}
+    assert codes <= {0xF, 0x10}
+    _, text = diff(src, tgt)
+    assert "note: is_store() is read in arch/arc/include/asm/arcregs.h" in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [(IS_STORE, IS_STORE, 0), (IS_STORE, LEVELS, 1),
+     # Other words for the same, and the same number of another type.
+     (IS_STORE, IS_STORE.replace("bool", "int"), 0),
+     ("#define LAST 3\n" + IS_STORE.replace("(3)", "(LAST)"),
+      "#define LAST UL(3)\n" + IS_STORE.replace("(3)", "(LAST)"), 0),
+     (IS_STORE, IS_STORE.replace("code == STORE_L(0) ||", "STORE == code ||"), 0),
+     # The same words, and another number.
+     ("#define LAST 3\n" + IS_STORE.replace("(3)", "(LAST)"),
+      "#define LAST 4\n" + IS_STORE.replace("(3)", "(LAST)"), 1)],
+)  # fmt: skip
+def test_what_both_call_is_read_where_the_trees_have_it_compute_another_thing(
+    tmp_path: Path, old: str, new: str, code: int
+) -> None:
+    src = asking(tmp_path / "old", "is_store(regs->st)", CODES + old)
+    tgt = asking(tmp_path / "new", "is_store(regs->st)", CODES + new)
+    got, told = json_of(src, tgt)
+    assert got == code
+    assert told["handlers"][0]["verdict"] == ("DIFFERS" if code else "EQUAL")
+
+
+@pytest.mark.parametrize(
+    ("header", "why"),
+    [
+        (f"#ifdef CONFIG_A\n{IS_STORE}#endif\n", "it hangs on the configuration"),
+        (IS_STORE.replace("\n\treturn", "\tprobe();\n\treturn"), "it calls probe()"),
+        ("#define is_store(code) ((code) == STORE)\n", "it is a macro"),
+    ],
+)
+def test_a_call_on_which_a_difference_hangs_and_that_is_not_read_is_noted(
+    tmp_path: Path, header: str, why: str
+) -> None:
+    src = asking(tmp_path / "old", SAYS, CODES)
+    tgt = asking(tmp_path / "new", "is_store(regs->st)", CODES + header)
+    code, told = diff(src, tgt)
+    assert code == 1
+    assert f"note: is_store() is not read: {why}" in told
+
+
+def test_a_constant_that_the_trees_disagree_on_is_one_thing(tmp_path: Path) -> None:
+    """As it is where both say its name: what is made of it stays a call."""
+    header = CODES + IS_STORE
+    src = asking(tmp_path / "old", SAYS, header.replace("0x0c", "0x08"))
+    tgt = asking(tmp_path / "new", "is_store(regs->st)", header)
+    code, told = diff(src, tgt)
+    assert code == 1
+    assert "is_store() is not read: it hangs on STORE, which the trees define otherwise" in told
+
+
+def test_inside_a_routine_a_headers_function_is_read_as_well(tmp_path: Path) -> None:
+    def routine(condition: str) -> str:
+        body = f'{{\n\tif ({condition})\n\t\tpr_info("it");\n}}\n\n'
+        handler = ARC.replace(ASKED, f"show_it(regs);\n\t{ASKED}")
+        shown = f"static void show_it(struct pt_regs *regs)\n{body}void do_page_fault("
+        return handler.replace("void do_page_fault(", shown, 1)
+
+    src = with_header(tree(tmp_path / "old", routine(SAYS), as_they_are), CODES + IS_STORE)
+    calls = routine("is_store(regs->st)")
+    tgt = with_header(tree(tmp_path / "same", calls, as_they_are), CODES + IS_STORE)
+    assert json_of(src, tgt)[0] == 0
+    tgt = with_header(tree(tmp_path / "new", calls, as_they_are), CODES + LEVELS)
+    code, told = json_of(src, tgt)
+    assert code == 1
+    assert {d["inside"] for d in told["handlers"][0]["differences"]} == {"show_it"}
+    # The same text of the routine, and another one of the header.
+    other = with_header(tree(tmp_path / "other", calls, as_they_are), CODES + IS_STORE)
+    assert json_of(tgt, other)[0] == 1
+
+
+def test_a_replay_of_what_a_header_computes_shows_the_same(tmp_path: Path) -> None:
+    src = asking(tmp_path / "old", SAYS, CODES + LEVELS)
+    tgt = asking(tmp_path / "new", "is_store(regs->st)", CODES + LEVELS)
+    _, told = json_of(src, tgt)
+    for difference in told["handlers"][0]["differences"]:
+        assert "--inline" in difference["replay"]["tgt"]
+        assert "--inline" not in difference["replay"]["src"]
+        shown = [replayed(difference["replay"][side]) for side in ("src", "tgt")]
+        assert shown == [[e["name"] for e in difference[side]] for side in ("src", "tgt")]
+        assert shown[0] != shown[1]
+
+
+def replayed(words: list[str]) -> list[str]:
+    """The events that a replay command shows."""
+    done = CliRunner().invoke(cli, [*words[1:], "--format", "json"], standalone_mode=False)
+    assert done.exception is None, done.output
+    return [e["name"] for e in json.loads(done.stdout)["events"]]
+
+
+def test_a_name_that_is_not_to_be_read_is_a_wrong_argument(tmp_path: Path) -> None:
+    tgt = asking(tmp_path / "new", "is_store(regs->st)", CODES + IS_STORE)
+    for name in ("is_load", "STORE"):
+        words = ["simulate", str(tgt), "--arch", "arc", "--inline", name]
+        done = CliRunner().invoke(cli, words, standalone_mode=False)
+        assert isinstance(done.exception, GenfaultError)
+        assert f"{name}() is not read" in str(done.exception)
+
+
 # ---- handlers that only one source has ----------------------------------------------
 
 
@@ -434,22 +603,3 @@ def test_an_architecture_that_neither_source_has_is_a_wrong_argument(tmp_path: P
     src, tgt = (tree(tmp_path / name, ARC, as_they_are) for name in ("old", "new"))
     with pytest.raises(GenfaultError, match="no arch 'vax'"):
         json_of(src, tgt, "--arch", "vax")
-
-
-@pytest.mark.parametrize("number", ["0x2", "0xa41a400e"])
-def test_a_mask_is_what_the_headers_say(tmp_path: Path, number: str) -> None:
-    """An `int` keeps what a constant masks; where its number is known, nothing is supposed."""
-    place = "\tif (!mm || faulthandler_disabled())\n"
-    trees = []
-    for signo in ("SIGBUS", "SIGILL"):
-        asked = f"\tint bad = regs->ecr_cause & ECR_BAD;\n\tif (bad)\n\t\tforce_sig({signo});\n"
-        assert place in ARC
-        root = tree(tmp_path / signo, ARC.replace(place, asked + place), as_they_are)
-        header = root / "arch/arc/include/asm/arcregs.h"
-        header.parent.mkdir(parents=True)
-        header.write_text(f"#define ECR_BAD {number}\n")
-        trees.append(root)
-    assert diff(trees[0], trees[0])[0] == 0
-    status, text = diff(trees[0], trees[1])
-    assert status == 1
-    assert "ECR_BAD=" in text

@@ -197,11 +197,14 @@ def _prose(head: str, text: str) -> list[str]:
     return [lines[0], *("  " + line for line in lines[1:])]
 
 
+_WITH_VALUE = ("--set", "--configuration", "--arch", "--function", "--same", "--inline")
+
+
 def _command(argv: Sequence[str]) -> list[str]:
     """A command line that a shell takes as it stands; `\\` goes on in the next line."""
     words: list[str] = []
     for word in map(shlex.quote, argv):
-        if words and words[-1] in ("--set", "--configuration", "--arch", "--function", "--same"):
+        if words and words[-1] in _WITH_VALUE:
             words[-1] += f" {word}"  # an option stays with its value
         else:
             words.append(word)

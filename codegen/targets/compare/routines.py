@@ -186,10 +186,21 @@ class Insides:
         if not all(there):
             configuration = (one if there[0] else two).configurations[0]
             return _open(f"{where}: it is there on one side only, where {configuration}")
-        if _shapes(one.program) == _shapes(two.program):
+        if self._shapes(0, one.program) == self._shapes(1, two.program):
             unlike = [note for c in self._unlike_data(_own(one.program)) for note in c.notes]
             return _open(*unlike) if unlike else _SAME
         return self._engine(name, user, one, two, where)
+
+    def _shapes(self, side: int, program: Program) -> dict[str, object]:
+        """The shapes of a program's own functions, and of those of headers that they call."""
+        own = _own(program)
+        beside = self.units[side].header_names & program.functions.keys()
+        waiting = list(own)
+        while waiting:
+            called = {c.name for c in calls_of(program.functions[waiting.pop()])}
+            waiting += called & beside - own
+            own |= called & beside
+        return {name: shape_of(program.functions[name]) for name in own}
 
     def _engine(self, name: str, user: bool, one: Variant, two: Variant, where: str) -> Comparison:
         labels = [unit.source.path for unit in self.units]
@@ -251,7 +262,3 @@ def _reads(function: Function) -> tuple[frozenset[str], bool]:
     """(the names that a function does not declare, whether it calls through a pointer)."""
     names = frozenset(e.name for e in expressions_of(function) if isinstance(e, Global))
     return names, any(call.name.startswith("(*") for call in calls_of(function))
-
-
-def _shapes(program: Program) -> dict[str, object]:
-    return {name: shape_of(program.functions[name]) for name in _own(program)}

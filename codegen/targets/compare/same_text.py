@@ -41,7 +41,7 @@ class Texts:
         if any(numbers[0].get(w) != numbers[1].get(w) for w in words):
             return False
         # What the file does not define may be in the text that stands beside one of them.
-        return not any(words & unit.library_names for unit in self.units)
+        return not any(words & unit.names_beside for unit in self.units)
 
     def unlike_data(self, functions: Iterable[str]) -> tuple[tuple[int, Item], ...]:
         """The data that both sides' `functions` name and whose value is not the same.

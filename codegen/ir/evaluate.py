@@ -67,6 +67,8 @@ from codegen.ir.trace import End
 from codegen.ir.types import CType
 from codegen.ir.vocabulary import Role
 
+_INT_LIMIT = integer(1 << (types.INT_BITS - 1), types.LONG_BITS)
+
 
 class Evaluator:
     """Terms for places and expressions; `facts` grow where C itself promises something."""
@@ -82,6 +84,8 @@ class Evaluator:
     # NULL), and what holds in every kernel; without the condition under which it is evaluated.
     presumed: dict[Term, Term]
     granted: dict[Term, Term]
+    # The numbers of header's constants that are known: nothing has to be granted of these.
+    known: Mapping[Term, int]
     # Whether the decisions of a path and the handler's own words for terms are noted.
     noting = True
     # What has to hold for the operand at hand to be evaluated at all (`p && p->x`).
@@ -285,11 +289,10 @@ class Evaluator:
         if mask.op == "or":
             for part in mask.args:
                 self._is_mask(state, part, narrow)
-        elif _is_opaque_mask(mask):
+        elif _is_opaque_mask(mask) and mask not in self.known:
             facts = [truth(mask)]
             if narrow:
-                limit = integer(1 << (types.INT_BITS - 1), types.LONG_BITS)
-                facts.append(less(mask, limit, False))
+                facts.append(less(mask, _INT_LIMIT, False))
             self._grant(state, *facts)
 
     def _one_of_several(self, state: State, left: Term, right: Term) -> None:
@@ -301,6 +304,8 @@ class Evaluator:
             if one not in masks:
                 continue
             for other in masks:
+                if {one, other} <= self.known.keys():
+                    continue
                 if other is not one and _is_opaque_mask(other):
                     common = arithmetic("and", one, other)
                     apart = negate(truth(common))
@@ -323,13 +328,19 @@ class Evaluator:
         if inner.op != "eq" or inner.args[0].op != "trunc" or not inner.args[1].is_constant:
             return condition
         wide = inner.args[0].args[0]
-        limit = integer(1 << (types.INT_BITS - 1), types.LONG_BITS)
         if inner.args[1].value or wide.op != "and" or inner.args[0].bits != types.INT_BITS:
             return condition
-        if not any(less(mask, limit, False) in state.facts for mask in wide.args):
+        if not any(self._fits(state, mask) for mask in wide.args):
             return condition
         again = negate(truth(wide))
         return negate(again) if condition.op == "lnot" else again
+
+    def _fits(self, state: State, mask: Term) -> bool:
+        """Whether an `int` has all the bits of a mask."""
+        number = self.known.get(mask)
+        if number is not None:
+            return number < 1 << types.INT_BITS
+        return less(mask, _INT_LIMIT, False) in state.facts
 
     def _pure(self, state: State, expr: PureCall) -> Term:
         args = tuple(self._eval(state, a) for a in expr.args)

@@ -95,6 +95,7 @@ class Machine(Dancer):
         # Where the handler asks a condition last, or calls what asks it.
         self.asked: dict[Term, Span] = {}
         self.called: dict[Term, Span] = {}
+        self.known: Mapping[Term, int] = {}
         self.granted: dict[Term, Term] = {}
         self.presumed: dict[Term, Term] = {}
         # The functions that were gone through or called, and the blocks gone through.

@@ -30,7 +30,7 @@ from codegen.toolchain.request import (
 )
 from codegen.toolchain.series import plan, series_mails
 from codegen.toolchain.simulation import simulators
-from codegen.toolchain.sources import against, unpaired
+from codegen.toolchain.sources import against, beside, unpaired
 from codegen.toolchain.tabling import tabled
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "after_of",
     "against",
     "assumptions",
+    "beside",
     "checked",
     "constants_of",
     "convert_file",

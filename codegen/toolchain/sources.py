@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -33,31 +33,85 @@ def against(
 
     `same` are names that the user takes for the same, src's and tgt's.
     """
+    from codegen.tables.extract import with_refusal
+
+    products = []
+    for listed, unit, pair in _paired(request, file, other, partners, same):
+        product = Product(with_status(request, file, unit, listed), file.source.text)
+        match pair:
+            case None:
+                products.append(product)
+            case _Pair():
+                products.append(_side_by_side(product, pair, classes_of(accepted), same))
+            case _:
+                refused = with_refusal(listed, pair)
+                products.append(replace(product, listed=refused, report=_unsupported(pair)))
+    return tuple(products)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """One handler of two sources as `against()` compares it: read alike, name by name.
+
+    `respelt` and `numbers` are what `compare_units()` is told of names.
+    """
+
+    function: str
+    unit: Unit
+    theirs: Unit
+    respelt: tuple[tuple[str, str], ...]
+    numbers: Mapping[str, int]
+
+
+def beside(
+    request: Request,
+    file: CFile,
+    other: Request,
+    partners: Mapping[str, CFile],
+    same: Sequence[Rename] = (),
+) -> Iterator[Beside]:
+    """Each handler of a file with the same handler of another source, where there is one."""
+    from codegen.targets.compare.sides import parted
+
+    for listed, _, pair in _paired(request, file, other, partners, same):
+        if not isinstance(pair, _Pair):
+            continue
+        numbers, taken, theirs = _numbers(pair), _given(pair, same), pair.theirs
+        apart = parted(pair.unit, theirs, listed.function, numbers)
+        if apart or _read_apart(pair, theirs, parted=False).headers:
+            taken += _one_thing_each(pair)[1]
+            pair, theirs, read = _with_headers(pair, taken)
+            numbers |= read.numbers
+        yield Beside(listed.function, pair.unit, theirs, _spelling(taken), numbers)
+
+
+def _paired(
+    request: Request,
+    file: CFile,
+    other: Request,
+    partners: Mapping[str, CFile],
+    same: Sequence[Rename],
+) -> Iterator[tuple[HandlerTables, Unit, _Pair | Refusal | None]]:
+    """Each handler of a file with its like; why there is none; None where it is refused itself."""
     from codegen.base.diagnostics import Refusal, RefusalCode
-    from codegen.tables.extract import list_handlers, with_refusal
+    from codegen.tables.extract import list_handlers
 
     unit = unit_of(request, file)
     partner = partners.get(file.path)
     theirs = None if partner is None else unit_of(other, partner, (request, file), same)
     twins = () if theirs is None else list_handlers(theirs, file.arch)
     twin = next((h for h in twins if h.role == "handler"), None)
-    products = []
     for listed in list_handlers(unit, file.arch):
-        product = Product(with_status(request, file, unit, listed), file.source.text)
         if listed.role != "handler":
             continue
         if listed.refusals:
-            products.append(product)
+            yield listed, unit, None
         elif partner is None or theirs is None or twin is None or twin.refusals:
             where = (listed.function, file.path, listed.line)
             missing = Refusal(RefusalCode.NO_COUNTERPART, _lacking(other, "tgt", partner), *where)
-            refusal = twin.refusals[0] if twin is not None and twin.refusals else missing
-            refused = with_refusal(listed, refusal)
-            products.append(replace(product, listed=refused, report=_unsupported(refusal)))
+            yield listed, unit, twin.refusals[0] if twin is not None and twin.refusals else missing
         else:
-            pair = _Pair(request, file, other, partner, unit, theirs, listed, twin)
-            products.append(_side_by_side(product, pair, classes_of(accepted), same))
-    return tuple(products)
+            yield listed, unit, _Pair(request, file, other, partner, unit, theirs, listed, twin)
 
 
 def unpaired(
@@ -114,9 +168,14 @@ class _Pair:
         return replace(self, request=request, other=other, unit=unit_of(request, self.file))
 
 
-def _theirs(pair: _Pair, taken: Sequence[Rename]) -> Unit:
-    """The other source's file, with the names that are taken for the same."""
-    return unit_of(pair.other, pair.partner, (pair.request, pair.file), taken)
+def _with_headers(pair: _Pair, taken: Sequence[Rename]) -> tuple[_Pair, Unit, Reading]:
+    """(the pair, and tgt's file under the names taken, with what of headers they need, which)."""
+    theirs = _respelt(pair, taken) if taken else pair.theirs
+    read = _read_apart(pair, theirs, parted=True)
+    if read.headers:
+        pair = pair.reading(*read.inline)
+        theirs = _respelt(pair, taken)
+    return pair, theirs, read
 
 
 def _read_apart(pair: _Pair, theirs: Unit, *, parted: bool) -> Reading:
@@ -133,22 +192,17 @@ def _side_by_side(
     product: Product, pair: _Pair, accepted: frozenset[DifferenceClass], same: Sequence[Rename]
 ) -> Product:
     """The product with what differs; differences of names are told as that, once."""
-    from codegen.csyntax.renames import respelt
     from codegen.targets.compare.naming import told_as_names
     from codegen.targets.compare.nodes import Renamed
     from codegen.targets.compare.printer import comparison_text
     from codegen.targets.compare.sides import compare_units, parted, with_settings
     from codegen.toolchain.headers import Reading
 
-    _, used = respelt(pair.partner.source, same)
-    given = [r for r in same if r in used]
-
-    numbers = _numbers(pair)
-    read = Reading()
+    given, numbers, read = _given(pair, same), _numbers(pair), Reading()
 
     def compared(theirs: Unit, taken: Sequence[Rename]) -> Comparison:
-        spelt = tuple((r.old, r.new) for r in taken)
-        found = compare_units(pair.unit, theirs, pair.listed.function, accepted, spelt, numbers)
+        spelt, function = _spelling(taken), pair.listed.function
+        found = compare_units(pair.unit, theirs, function, accepted, spelt, numbers)
         return with_settings(found, pair.unit, theirs)
 
     notes = [f"taken for the same: {r.old} and {r.new}" for r in given]
@@ -162,12 +216,8 @@ def _side_by_side(
     if comparison is None or comparison.differences:
         found, proven = _one_thing_each(pair)
         given += proven
-        theirs = _theirs(pair, given) if proven else pair.theirs
-        read = _read_apart(pair, theirs, parted=True)
-        if read.headers:
-            pair = pair.reading(*read.inline)
-            numbers |= read.numbers
-            theirs = _theirs(pair, given)
+        pair, theirs, read = _with_headers(pair, given)
+        numbers |= read.numbers
         if proven or comparison is None or read.headers:
             comparison = compared(theirs, given)
         notes += [f"{r.old} is {r.new}: {reason}" for r, reason in proven.items()]
@@ -175,7 +225,7 @@ def _side_by_side(
     names = [r for r in found if r not in proven and not read.names & {r.old, r.new}]
     if names and comparison.differences:
         told = [Renamed(r.old, r.new, r.src_line, r.tgt_line) for r in names]
-        again = compared(_theirs(pair, (*given, *names)), (*given, *names))
+        again = compared(_respelt(pair, (*given, *names)), (*given, *names))
         comparison = told_as_names(comparison, again, told) or comparison
     comparison = replace(comparison, notes=(*comparison.notes, *notes))
     reading = reading_of(
@@ -187,6 +237,23 @@ def _side_by_side(
     )
     judged = product.judged(comparison, comparison_text(comparison, reading), reading)
     return replace(judged, same=tuple(str(r) for r in given))
+
+
+def _given(pair: _Pair, same: Sequence[Rename]) -> list[Rename]:
+    """Those of the names that the user takes for the same which tgt's text has."""
+    from codegen.csyntax.renames import respelt
+
+    _, used = respelt(pair.partner.source, same)
+    return [r for r in same if r in used]
+
+
+def _respelt(pair: _Pair, taken: Sequence[Rename]) -> Unit:
+    """tgt's file, read with names taken for the same."""
+    return unit_of(pair.other, pair.partner, (pair.request, pair.file), taken)
+
+
+def _spelling(taken: Sequence[Rename]) -> tuple[tuple[str, str], ...]:
+    return tuple((r.old, r.new) for r in taken)
 
 
 def _numbers(pair: _Pair) -> dict[str, int]:

@@ -2,8 +2,9 @@
 """`scripts/worlds`: does a difference hide behind the class of another?
 
 The comparison tells the class of a difference by a few of the worlds in which it
-is seen. Here worlds are drawn at random, and where two programs do not agree the
-class is asked for in that very world. Exit code 1 if one is not as was told.
+is seen. Here worlds are drawn at random, and where two programs do not agree, or one
+departs from the contract, the class is asked for in that very world. Exit code 1 if
+one is not as was told.
 """
 
 from __future__ import annotations
@@ -11,31 +12,25 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import chain
 from pathlib import Path
 
 from codegen.base.diagnostics import GenfaultError
 
-from .handlers import Options, Row, converted, planted
+from .handlers import Options, Row, alone, both, converted, planted
 from .measure import WHAT, Hole
 
 _COLUMNS = (
     *("drawn", "possible", "differing", "judged", "pairs"),
-    *("torn", "silent", "pages", "moot", "outcome"),
+    *("torn", "moved", "pages", "moot", "outcome", "beside"),
 )
 
 
 def main() -> int:
     """0: every class is as was told. 1: not so. 2: bad usage."""
     options = _options()
-    wanted = Options(options.worlds, options.seed, options.seconds)
-    rows = chain.from_iterable(
-        planted(source, options.arch, wanted, options.planted)
-        if options.planted
-        else converted(source, options.arch, wanted)
-        for source in options.sources
-    )
+    rows = _rows(options, Options(options.worlds, options.seed, options.seconds))
     kept = []
     try:
         print(f"{'':34}" + "".join(f"{c:>10}" for c in _COLUMNS) + "  verdict", flush=True)
@@ -52,6 +47,18 @@ def main() -> int:
     return int(bool(kept))
 
 
+def _rows(options: argparse.Namespace, wanted: Options) -> Iterator[Row]:
+    """The programs that were asked for."""
+    source, archs = options.source, options.arch
+    if options.check:
+        return alone(source, archs, wanted)
+    if options.target is not None:
+        return both((source, options.target), archs, wanted)
+    if options.planted:
+        return planted(source, archs, wanted, options.planted)
+    return converted(source, archs, wanted)
+
+
 def _options() -> argparse.Namespace:
     whats = "\n".join(f"  {word:8} {meaning}" for word, meaning in WHAT.items())
     parser = argparse.ArgumentParser(
@@ -59,7 +66,8 @@ def _options() -> argparse.Namespace:
         description=f"{__doc__}\nWhat may be told of a world:\n{whats}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("sources", nargs="+", type=Path, help="kernel trees, folders or C files")
+    parser.add_argument("source", type=Path, help="a kernel tree, a folder or a C file")
+    parser.add_argument("target", type=Path, nargs="?", help="another, for the same handlers")
     parser.add_argument("--arch", action="append", default=[], help="only this one (repeatable)")
     parser.add_argument(
         "--worlds", type=int, default=1000, help="differing ones of a handler to judge"
@@ -69,13 +77,19 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--planted", type=int, default=0, metavar="N", help="with N wrongs of scripts/mutants each"
     )
+    parser.add_argument(
+        "--check", action="store_true", help="each handler alone, against the contract"
+    )
     parser.add_argument("--keep", type=Path, help="a file for the scenarios that are told")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if (options.target is not None) + options.check + bool(options.planted) > 1:
+        parser.error("a second source, --check and --planted do not go together")
+    return options
 
 
 def _line(row: Row) -> str:
     numbers = "".join(f"{getattr(row.found, c):10}" for c in _COLUMNS)
-    return f"{row.name:34}{numbers}  {row.told.verdict}"
+    return f"{row.name:34}{numbers}  {row.verdict}"
 
 
 def _shown(hole: Hole, times: int) -> str:

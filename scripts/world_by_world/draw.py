@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Worlds of one pair of programs, drawn at random, each made of an earlier one.
+"""Worlds of one program or two, drawn at random, each made of an earlier one.
 
 regs->cause = 13, handle_mm_fault#1 = RETRY   ->   regs->cause = 15, handle_mm_fault#1 = RETRY
 
-What is turned is an answer of the mm, the lock or the task, or a name that one
-of the programs asked for: to a number on the other side of the question.
+What is turned is an answer of the mm, the lock or the task, or a name that a
+program asked for: to a number on the other side of the question.
 """
 
 from __future__ import annotations
@@ -13,19 +13,17 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice, permutations
 
 from codegen.ir.concrete import Evaluator
 from codegen.ir.solver import ResourceBound
 from codegen.ir.terms import Term
-from codegen.targets.compare.findings import Findings
-from codegen.targets.compare.mode import in_one_world
 from codegen.targets.compare.nodes import Side
-from codegen.targets.compare.runs import Runs
 from codegen.targets.compare.scenario import Replay, agree, permissive, replay
 from codegen.targets.compare.slices import SlicingSolver
-from codegen.targets.compare.stretches import Stretches
+from codegen.targets.compare.world import World
 
-from .noting import Forgetting, Named, Questions
+from .noting import Named, Questions
 
 PASSES = 3
 """The mm's answers are drawn for so many passes; later ones find nothing wrong."""
@@ -34,22 +32,42 @@ _ODD = (0, 1, 2, 4, 0x1000, 0x8000_0000, 1 << 63, _ONES, _ONES - 4095)
 _FAILURES = ("OOM", "SIGBUS", "SIGSEGV", "HWPOISON", "HWPOISON_LARGE", "RETRY", "COMPLETED")
 _BESIDE = ("MAJOR", "LOCKED", "NOPAGE")
 _MOST_MENDED = 40
+_MOST_LED = 6
+"""How many of a program's first stretches are followed to an end."""
 
-Known = tuple[SlicingSolver, Stretches]
-"""What a comparison of the two has found out already."""
+
+def ways_of(world: World, facts: tuple[Term, ...]) -> Iterator[tuple[Term, ...]]:
+    """The facts of a few of a program's ways from the entry to an end, where `facts` hold."""
+    world.until(0, 0)
+    with suppress(ResourceBound):
+        begun = world.ways(world.start(), facts)
+        for halt in begun[:: -(-len(begun) // _MOST_LED) or 1]:
+            yield from islice(world.endings(halt, halt.facts), 2)
 
 
 class Worlds:
-    """Worlds of two programs, `src` and `tgt`, that share a `random`."""
+    """Worlds of one program, or of two.
 
-    def __init__(self, src: Side, tgt: Side, seed: int, known: Known) -> None:
-        src, tgt = (replace(s, runs=Runs(scenarios=Forgetting())) for s in (src, tgt))
-        self.src, self.tgt = in_one_world(src, tgt)
+    `params` are the names that the parameters go by, `given` is what holds in every
+    world of either mode, True for user mode: at the entry, and of every kernel's
+    headers wherever the programs go. `ways` are the facts of ways to begin with, of
+    either mode; `solver` finds worlds that lead along them.
+    """
+
+    def __init__(
+        self,
+        sides: Sequence[Side],
+        params: tuple[str, ...],
+        given: Mapping[bool, Sequence[Term]],
+        ways: Mapping[bool, Sequence[tuple[Term, ...]]],
+        solver: SlicingSolver,
+        seed: int,
+    ) -> None:
+        self.sides, self.params, self.given = tuple(sides), params, given
         self.random = random.Random(seed)
-        self.params = tuple(p.name for p in src.program.functions[src.entry].params)
-        self.constants = {**tgt.program.constants, **src.program.constants}
-        given = (self.constants.get(f"VM_FAULT_{w}", 0) for w in _FAILURES)
-        self.answers = (0, *(n for n in given if n))
+        self.constants = {n: v for s in reversed(sides) for n, v in s.program.constants.items()}
+        failures = (self.constants.get(f"VM_FAULT_{w}", 0) for w in _FAILURES)
+        self.answers = (0, *(n for n in failures if n))
         beside = (self.constants.get(f"VM_FAULT_{w}", 0) for w in _BESIDE)
         self.beside = (0, 0, 0, *(n for n in beside if n))
         self.retry = self.constants.get("VM_FAULT_RETRY", 0)
@@ -58,23 +76,24 @@ class Worlds:
         self.vm = [
             v for n, v in self.constants.items() if n.startswith("VM_") and v and v < 1 << 12
         ]
-        # What holds in every world.
-        self.given = {user: self._given(user, *known) for user in (True, False)}
         self.base = permissive({}, PASSES, 0)
-        self.fixed = {n: v for side in (src, tgt) for n, v in side.numbers.items()}
-
-    def _given(self, user: bool, solver: SlicingSolver, stretches: Stretches) -> tuple[Term, ...]:
-        """What holds at the entry, and of every kernel's headers wherever the programs go."""
-        walk = Findings(self.src, self.tgt, solver, stretches).walk(user)
-        with suppress(ResourceBound):
-            walk.run()
-        return (*walk.start().facts, *walk.src.granted, *walk.tgt.granted)
+        self.fixed = {n: v for side in sides for n, v in side.numbers.items()}
+        self.first = {
+            user: solver.scenario(tuple(facts)) if solver.possible(facts) else {}
+            for user, facts in given.items()
+        }
+        self.led = [solver.scenario(facts) for user in ways for facts in ways[user]]
 
     def plain(self) -> Iterator[dict[str, int]]:
-        """Worlds to begin with: all is well, in either mode; every outcome on the first pass."""
+        """Worlds to begin with: all is well, in either mode; every outcome on the first pass.
+
+        Some ways are found by nobody who does not look for them.
+        """
+        yield from map(self.mended, self.led)
         for user in (0, 1):
             for answer in self.answers:
                 world = {**self.base, "user_mode(regs)": user, "handle_mm_fault#1": answer}
+                world |= self.first[bool(user)]
                 self._mend(world)
                 yield world
 
@@ -84,33 +103,37 @@ class Worlds:
         user = bool(scenario.get("user_mode(regs)"))
         return user if all(evaluator.number(f) for f in self.given[user]) else None
 
-    def runs(self, scenario: Mapping[str, int]) -> tuple[Replay | None, Replay | None]:
-        """Both programs in one world."""
-        return (
-            replay(self.src, self.params, scenario),
-            replay(self.tgt, self.params, scenario),
+    def runs(self, scenario: Mapping[str, int]) -> tuple[Replay | None, ...]:
+        """Each program in one world; None for one that goes nowhere.
+
+        It goes nowhere either where what was learnt on the way does not hold (the mode is
+        another one after a call that may write to the registers).
+        """
+        runs = (replay(side, self.params, scenario) for side in self.sides)
+        return tuple(
+            r if r is not None and all(map(r.number, r.halt.facts)) else None for r in runs
         )
 
     def asked(self, scenario: Mapping[str, int]) -> tuple[Term, ...]:
-        """What both programs ask of this world, and had its mm been kinder."""
+        """What the programs ask of this world, and had its mm been kinder."""
         found: dict[Term, None] = {}
         for world in (scenario, *(permissive(scenario, n, 0) for n in (1, 2))):
-            for side in (self.src, self.tgt):
+            for side in self.sides:
                 questions = Questions()
                 replay(replace(side, runs=questions), self.params, world)
                 found |= dict.fromkeys(questions.asked)
         return tuple(found)
 
     def bare(self, scenario: Mapping[str, int]) -> dict[str, int]:
-        """The world without what neither program asks of it."""
+        """The world without what no program asks of it."""
         named = Named(scenario)
-        a, b = self.runs(named)
-        if a is not None and b is not None:
-            for run in (a, b):
+        runs = [run for run in self.runs(named) if run is not None]
+        if len(runs) == len(self.sides):
+            for run in runs:
                 run.told(run.seen.steps)
                 run.faults()
-            agree(a, b)
-            agree(b, a)
+            for a, b in permutations(runs, 2):
+                agree(a, b)
         return {n: v for n, v in scenario.items() if n in named.asked}
 
     def turned(self, scenario: Mapping[str, int], asked: Sequence[Term]) -> dict[str, int]:
@@ -216,3 +239,4 @@ class Worlds:
             numbers = [t.value for f in wrong for t in f.walk() if t.op == "int"] or [0]
             number = self.random.choice((0, 1, evaluator.number(term) + 1, *numbers, _ONES))
             changed[evaluator.name(term)] = number & ((1 << term.bits) - 1)
+        changed |= self.first[bool(changed.get("user_mode(regs)"))]

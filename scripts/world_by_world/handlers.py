@@ -1,27 +1,39 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The pairs of programs: a source's handlers with their conversions, right or wrong."""
+"""The programs: a source's handlers alone, with their conversions, with those of another source."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codegen.base.diagnostics import GenfaultError, RefusedError
 from codegen.base.spans import SourceText
+from codegen.corpus.pairs import pair_up
 from codegen.ir.load import Unit
+from codegen.tables.extract import list_handlers
+from codegen.targets.compare.check import check
 from codegen.targets.compare.compare import compare
 from codegen.targets.compare.family import Families
-from codegen.targets.compare.nodes import DEFAULT_ACCEPTED, Comparison, Verdict
+from codegen.targets.compare.nodes import DEFAULT_ACCEPTED, Verdict
 from codegen.targets.compare.sides import sides
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.stretches import Stretches
-from codegen.toolchain import after_of, convert_file, open_request
+from codegen.toolchain import (
+    after_of,
+    beside,
+    convert_file,
+    open_pair,
+    open_request,
+    unit_of,
+)
 from tests.mutants.judge import Mutant, Subject, subjects
 from tests.mutants.planting import Part
 
-from .measure import Measured, measure
+from .checked import checked
+from .compared import compared
+from .measure import Measured
 
 _MOST_PAIRS = 2
 """How many configurations of a planted wrong are looked at."""
@@ -38,10 +50,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Row:
-    """A handler (and a wrong) in one configuration, what was told of it, and what came of it."""
+    """A handler (and a wrong) in one configuration, what was said of it, what its worlds say."""
 
     name: str
-    told: Comparison
+    verdict: Verdict
     found: Measured
 
 
@@ -53,6 +65,35 @@ def converted(source: Path, archs: Sequence[str], options: Options) -> Iterator[
             if conversion is not None:
                 after = after_of(request, file, conversion)
                 yield from _rows(file.selector, unit, after, listed.function, options)
+
+
+def both(paths: tuple[Path, Path], archs: Sequence[str], options: Options) -> Iterator[Row]:
+    """Each handler with the same handler of another source, as `genfault diff SRC TGT` reads it."""
+    request, other = open_pair(paths, list(archs), {}, 1)
+    partners = pair_up(request.source, other.source)
+    for file in request.source.files:
+        for one in beside(request, file, other, partners):
+            yield from _rows(
+                file.selector, one.unit, one.theirs, one.function, options, numbers=one.numbers
+            )
+
+
+def alone(source: Path, archs: Sequence[str], options: Options) -> Iterator[Row]:
+    """Each handler by itself, in each configuration, as `genfault check` looks at it."""
+    request = open_request(source, list(archs), {}, 1)
+    for file in request.source.files:
+        unit = unit_of(request, file)
+        for listed in list_handlers(unit, file.arch):
+            if listed.role != "handler" or listed.refusals:
+                continue
+            solver = SlicingSolver()
+            configurations = [src for src, _ in sides(unit, unit, listed.function)]
+            share = -(-options.worlds // len(configurations))
+            for number, side in enumerate(configurations):
+                told = check(side, solver)
+                found = checked(side, told, solver, share, options.seed, options.seconds)
+                verdict = Verdict.DIFFERS if told else Verdict.EQUAL
+                yield Row(f"{file.selector} {number}", verdict, found)
 
 
 def planted(source: Path, archs: Sequence[str], options: Options, wrongs: int) -> Iterator[Row]:
@@ -81,16 +122,25 @@ def _with(subject: Subject, mutant: Mutant) -> Unit:
 
 
 def _rows(
-    name: str, before: Unit, after: Unit, function: str, options: Options, most: int | None = None
+    name: str,
+    before: Unit,
+    after: Unit,
+    function: str,
+    options: Options,
+    most: int | None = None,
+    numbers: Mapping[str, int] | None = None,
 ) -> Iterator[Row]:
     """The configurations, all or the last few; those of `most` only that the comparison passes."""
     families = Families.of_handlers(before, after)
     known = SlicingSolver(), Stretches(families.all)
     pairs = list(enumerate(sides(before, after, function, families)))
-    for number, (src, tgt) in pairs if most is None else pairs[-most:]:
+    share = -(-options.worlds // max(1, len(pairs))) if most is None else options.worlds
+    for number, pair in pairs if most is None else pairs[-most:]:
+        src, tgt = (replace(side, numbers=numbers or {}) for side in pair)
         told = compare(src, tgt, accepted=DEFAULT_ACCEPTED, solver=known[0], stretches=known[1])
+        if told.verdict is Verdict.UNSUPPORTED:
+            continue
         if most is not None and told.verdict not in (Verdict.EQUAL, Verdict.EXPLAINED):
             continue
-        each = -(-options.worlds // len(pairs)) if most is None else options.worlds
-        found = measure(src, tgt, told, known, each, options.seed, options.seconds)
-        yield Row(f"{name} {number}", told, found)
+        found = compared(src, tgt, told, known, share, options.seed, options.seconds)
+        yield Row(f"{name} {number}", told.verdict, found)

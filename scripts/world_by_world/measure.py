@@ -1,27 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Many worlds of one pair of programs, and where they are not as the comparison told."""
+"""Many worlds, and where they are not as was told."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
 from codegen.ir.terms import Term
-from codegen.targets.compare.nodes import DEFAULT_ACCEPTED, Comparison, Difference, Side
-from codegen.targets.compare.scenario import agree, permissive
+from codegen.targets.compare.nodes import Difference
+from codegen.targets.compare.scenario import Replay
 from codegen.targets.compare.world import Halt
 
-from .draw import Known, Worlds
-from .one import Judged, judge
+from .draw import Worlds
 
 _FEW = 24
 """So many worlds of one pair of ways are always judged, of those to come fewer and fewer."""
 _MOST_DRAWN = 60
 """How many worlds are drawn for each that is to be judged, before giving up."""
-_OF_AGREEING = 0.02
-"""What part of the worlds in which the two agree is walked, too."""
 
 Told = tuple[str, str | None, str]
 """Mode, outcome and class of a difference."""
@@ -38,24 +35,28 @@ class Hole:
 
 
 WHAT = {
-    "hidden": "a class that is not accepted, and that the comparison has not told in this mode",
-    "untold": "a class that is accepted, and that the comparison has not told in this mode",
-    "unseen": "both programs replayed differ, and the walk along both finds no parting",
-    "nowhere": "tgt reads through a NULL pointer and src does not, and no note says so",
+    "hidden": "a class that is not accepted, and that was not told in this mode",
+    "untold": "a class that is accepted, or a departure from the contract, and was not told",
+    "unseen": "what is replayed differs, or departs from the contract, and the walk sees nothing",
+    "silent": "the walk along both finds a parting, and the programs replayed agree",
+    "nowhere": "tgt reads through a NULL pointer and src does not, and nothing says so",
+    "none": "not one world could be drawn",
+    "unfounded": "what was told is not so in the very scenario that it was told with",
 }
 
 
 @dataclass
 class Measured:
-    """What came of the worlds of one pair of programs.
+    """What came of the worlds of one program, or of one pair.
 
-    Worlds that were `drawn`, that can be (`possible`), in which the two programs
-    differ (`differing`), whose class was asked for (`judged`). Ways of both sides
-    that differ, in `pairs`, and those of them that are `torn` between classes.
-    Agreeing worlds in which the ways part all the same (`silent`); worlds in which
-    only the address differs that the mm is given, not its page (`pages`), in which
-    a class hangs on what neither program asks (`moot`), and in which the class has
-    been told with other outcomes only (`outcome`).
+    Worlds that were `drawn`, that can be (`possible`), in which the programs
+    differ or the one departs from the contract (`differing`), whose class was asked
+    for (`judged`). Ways that differ, in `pairs`, and those of them that are `torn`
+    between classes. Worlds in which one does before the lock what the other does
+    under it (`moved`), in which only the address differs that the mm is given, not its
+    page (`pages`), in which a class hangs on what no program asks (`moot`), in which it
+    has been told with other outcomes only (`outcome`), and in which it has not been
+    told, as there is an `other` in the same mode (`beside`).
     """
 
     drawn: int = 0
@@ -64,10 +65,11 @@ class Measured:
     judged: int = 0
     pairs: int = 0
     torn: int = 0
-    silent: int = 0
+    moved: int = 0
     pages: int = 0
     moot: int = 0
     outcome: int = 0
+    beside: int = 0
     holes: dict[tuple[str, Told], Hole] = field(default_factory=dict)
     often: Counter[tuple[str, Told]] = field(default_factory=Counter)
 
@@ -80,55 +82,62 @@ class Measured:
             self.holes[key] = hole
 
 
-def measure(
-    src: Side,
-    tgt: Side,
-    told: Comparison,
-    known: Known,
-    worlds: int,
-    seed: int = 1,
-    seconds: float = 1e9,
-) -> Measured:
-    """Draws worlds of a pair of programs until so many were judged, or the time is up.
-
-    `told` is what the comparison tells of the two, `known` what it has found out.
-    """
-    return _Measure(Worlds(src, tgt, seed, known), told).run(worlds, seconds)
-
-
-def _all(told: Comparison) -> Iterator[Difference]:
-    for one in told.differences:
+def each(told: Iterable[Difference]) -> Iterator[Difference]:
+    """The differences that are told, and those beside them."""
+    for one in told:
         yield from (one, *one.also)
 
 
-def _kind(d: Difference) -> Told:
+def kind(d: Difference) -> Told:
+    """What a difference is held against."""
     return d.mode, d.outcome, str(d.cls)
 
 
-class _Measure:
-    def __init__(self, worlds: Worlds, told: Comparison) -> None:
-        self.worlds, self.told = worlds, told
-        self.known = {_kind(d) for d in _all(told)}
+class Drawing:
+    """Draws worlds, each of an earlier one; `told` are the differences that were told.
+
+    A subclass says what is to be looked at in a world (`look`), and counts it in `out`.
+    """
+
+    def __init__(self, worlds: Worlds, told: Sequence[Difference]) -> None:
+        self.worlds = worlds
+        self.told = tuple(each(told))
+        self.known = {kind(d) for d in self.told}
         self.classes = {(mode, cls) for mode, _, cls in self.known}
         self.out = Measured()
-        # Worlds to draw from, one of each pair of ways, with what was asked there.
+        self.of_ways: dict[tuple[int, ...], set[frozenset[Told]]] = {}
+        # Worlds to draw from, one of each way of all programs, with what was asked there.
         self.pool: list[tuple[dict[str, int], tuple[Term, ...]]] = []
-        self.met: Counter[tuple[int, int]] = Counter()
+        self._met: Counter[tuple[int, ...]] = Counter()
         # What is known by its identity is kept alive.
-        self.halts: list[tuple[Halt, Halt]] = []
-        self.of_pair: dict[tuple[int, int], set[frozenset[Told]]] = {}
+        self._halts: list[tuple[Halt, ...]] = []
+
+    def look(self, scenario: dict[str, int], user: bool) -> None:
+        """Looks at one world that can be."""
+        raise NotImplementedError
+
+    def confirm(self, d: Difference) -> None:
+        """Looks at what was told in the scenario that it was told with."""
+        raise NotImplementedError
 
     def run(self, worlds: int, seconds: float) -> Measured:
-        """See measure()."""
+        """Draws until so many worlds were judged, or the time is up."""
         out, start = self.out, perf_counter()
-        first = [*self.worlds.plain(), *(self.worlds.mended(d.scenario) for d in _all(self.told))]
+        for d in self.told:
+            self.confirm(d)
+        first = [*self.worlds.plain(), *(self.worlds.mended(d.scenario) for d in self.told)]
         while out.judged < worlds and out.drawn < _MOST_DRAWN * worlds:
             if perf_counter() - start > seconds or not (first or self.pool):
                 break
             out.drawn += 1
-            self._look(first.pop() if first else self._next())
-        out.pairs = len(self.of_pair)
-        out.torn = sum(len(found) > 1 for found in self.of_pair.values())
+            scenario = first.pop() if first else self._next()
+            user = self.worlds.user(scenario)
+            if user is not None:
+                self.look(scenario, user)
+        if not out.possible:
+            out.add(Hole("none", ("", None, ""), {}))
+        out.pairs = len(self.of_ways)
+        out.torn = sum(len(found) > 1 for found in self.of_ways.values())
         return out
 
     def _next(self) -> dict[str, int]:
@@ -138,74 +147,16 @@ class _Measure:
         before, asked = draw.choice(self.pool if draw.random() < 0.6 else late)
         return self.worlds.turned(before, asked)
 
-    def _look(self, scenario: dict[str, int]) -> None:
-        worlds, out = self.worlds, self.out
-        user = worlds.user(scenario)
-        if user is None:
-            return
-        a, b = worlds.runs(scenario)
-        if a is None:
-            return
-        out.possible += 1
-        mode = "user" if user else "kernel"
-        if b is None:
-            if not self.told.notes and judge(worlds.src, worlds.tgt, scenario, user).lost:
-                out.add(Hole("nowhere", (mode, None, ""), scenario))
-            return
-        key = id(a.halt), id(b.halt)
-        self.met[key] += 1
-        if self.met[key] == 1:
-            self.halts.append((a.halt, b.halt))
-            self.pool.append((scenario, worlds.asked(scenario)))
-        differ = not agree(a, b)
-        out.differing += differ
-        if not differ and worlds.random.random() > _OF_AGREEING:
-            return
-        if worlds.random.random() > _FEW / self.met[key]:
-            return
-        found = judge(worlds.src, worlds.tgt, scenario, user)
-        if differ:
-            out.judged += 1
-            self._judge(key, found, scenario, user)
-        else:
-            out.silent += found.parts
+    def met(self, runs: Sequence[Replay], scenario: dict[str, int]) -> tuple[int, ...]:
+        """By what the ways are known that a world leads along; a new one goes to the pool."""
+        halts = tuple(run.halt for run in runs)
+        key = tuple(map(id, halts))
+        self._met[key] += 1
+        if self._met[key] == 1:
+            self._halts.append(halts)
+            self.pool.append((scenario, self.worlds.asked(scenario)))
+        return key
 
-    def _judge(
-        self, key: tuple[int, int], found: Judged, scenario: dict[str, int], user: bool
-    ) -> None:
-        """Holds the classes in a world in which the two differ against those that were told."""
-        if not found.parts:
-            if found.same_page:
-                self.out.pages += 1
-            else:
-                self.out.add(Hole("unseen", ("user" if user else "kernel", None, ""), scenario))
-            return
-        if not self.known.issuperset(map(_kind, found.differences)):
-            again = self._bare(scenario, user)
-            if again is None:
-                return
-            found, scenario = again
-        self.of_pair.setdefault(key, set()).add(frozenset(map(_kind, found.differences)))
-        for d in found.differences:
-            if _kind(d) in self.known:
-                continue
-            if (d.mode, str(d.cls)) in self.classes:
-                self.out.outcome += 1
-                continue
-            what = "untold" if d.cls in DEFAULT_ACCEPTED else "hidden"
-            self.out.add(Hole(what, _kind(d), scenario, d.explanation))
-
-    def _bare(self, scenario: dict[str, int], user: bool) -> tuple[Judged, dict[str, int]] | None:
-        """The same without what neither program asks.
-
-        What would be, had the world been another one, hangs on that, too; and
-        nothing would be where no VMA can be: a world of that kind is moot.
-        """
-        worlds = self.worlds
-        bare = worlds.bare(scenario)
-        if any(None in worlds.runs(permissive(bare, n, 0)) for n in (1, 2)):
-            self.out.moot += 1
-            return None
-        found = judge(worlds.src, worlds.tgt, bare, user)
-        self.out.moot += self.known.issuperset(map(_kind, found.differences))
-        return found, bare
+    def is_passed(self, key: tuple[int, ...]) -> bool:
+        """Whether enough worlds of these ways were judged for this one to be left out."""
+        return self.worlds.random.random() > _FEW / self._met[key]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The differences of two programs in one world.
+"""What is to be told of one world: where two programs differ, where one departs from the contract.
 
 A walk whose solver knows one scenario goes along the one pair of ways that the
 scenario leads along, and what it finds is classified by that very scenario.
@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from typing import cast
 
 from codegen.ir.state import State
-from codegen.ir.terms import Term
+from codegen.ir.terms import Term, negate
+from codegen.targets.compare.check import Checking
 from codegen.targets.compare.findings import Findings
+from codegen.targets.compare.joints import Channel
 from codegen.targets.compare.live import Likeness
 from codegen.targets.compare.nodes import Difference, Side
 from codegen.targets.compare.runs import Decided
+from codegen.targets.compare.scene import Scene
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.stretches import Stretches
 
@@ -49,14 +52,16 @@ class _Remembering(Likeness):
 class Judged:
     """The differences of two programs in one world.
 
-    `parts`: do their ways part at all? `lost`: does tgt read through a pointer
-    that is NULL, where src does not? `same_page`: is the mm given another address
-    of the same page?
+    `parts`: do their ways part at all? `placed`: in nothing but where, between two
+    gates, the same is done? `lost`: of the pointers that tgt reads through, that
+    they are NULL, where src does not read through them. `same_page`: is the mm given
+    another address of the same page?
     """
 
     differences: tuple[Difference, ...]
     parts: bool
-    lost: bool
+    placed: bool
+    lost: tuple[Term, ...]
     same_page: bool
 
 
@@ -70,7 +75,24 @@ def judge(src: Side, tgt: Side, scenario: Mapping[str, int], user: bool) -> Judg
     walk = found.walk(user)
     walk.likeness = _Remembering()
     walk.run()
-    parts = bool(found.partings)
+    partings = [p for kept in found.partings.values() for p in kept]
+    placed = all(
+        p.channel in (Channel.STEPS, Channel.ACCOUNTING) and p.src.end is p.tgt.end
+        for p in partings
+    )
     found.settle(walk, user)
-    lost = bool(walk.unmatched) and not solver.possible(walk.tgt.presumed)
-    return Judged(tuple(found.differences), parts, lost, walk.same_page)
+    presumed = walk.tgt.presumed.items() if walk.unmatched else ()
+    lost = tuple(negate(learnt) for fact, learnt in presumed if not solver.possible((fact,)))
+    return Judged(tuple(found.differences), bool(partings), placed, lost, walk.same_page)
+
+
+def departures(side: Side, scenario: Mapping[str, int], user: bool) -> tuple[Difference, ...]:
+    """Where a program departs from the contract in one world. Raises what `check()` raises.
+
+    What the contract says of all ways together (an outcome that has no case, a fault
+    that is never counted) is said of this world alone.
+    """
+    solver = cast(SlicingSolver, OneWorld.of(scenario))
+    checking = Checking(Scene(side, solver, user))
+    checking.survey.likeness = _Remembering()
+    return tuple(checking.differences())

@@ -277,6 +277,17 @@ def test_a_conversion_differs_by_what_the_original_got_wrong(snippet: Snippet) -
     replays(result, src, tgt)
 
 
+def test_an_effect_that_moves_over_the_mm_is_told(snippet: Snippet) -> None:
+    """Each calls the same, once, with the same; one before handle_mm_fault(), one behind it."""
+    asked = "\tfault = handle_mm_fault(vma, address, flags, regs);\n"
+    effect = "\tsync_caches(address);\n"
+    src, tgt = (snippet("arc", (asked, text)) for text in (effect + asked, asked + effect))
+    found = compare(src, tgt, accepted=DEFAULT_ACCEPTED)
+    assert found.verdict is Verdict.DIFFERS
+    assert {d.cls for d in found.differences} == {DifferenceClass.OTHER}
+    replays(found, src, tgt)
+
+
 def test_a_conversion_gains_the_fast_path(snippet: Snippet) -> None:
     src = snippet("arc")
     sides = converted_arc(api=PER_VMA_LOCK)

@@ -603,3 +603,22 @@ def test_an_architecture_that_neither_source_has_is_a_wrong_argument(tmp_path: P
     src, tgt = (tree(tmp_path / name, ARC, as_they_are) for name in ("old", "new"))
     with pytest.raises(GenfaultError, match="no arch 'vax'"):
         json_of(src, tgt, "--arch", "vax")
+
+
+@pytest.mark.parametrize("number", ["0x2", "0xa41a400e"])
+def test_a_mask_is_what_the_headers_say(tmp_path: Path, number: str) -> None:
+    """An `int` keeps what a constant masks; where its number is known, nothing is supposed."""
+    place = "\tif (!mm || faulthandler_disabled())\n"
+    trees = []
+    for signo in ("SIGBUS", "SIGILL"):
+        asked = f"\tint bad = regs->ecr_cause & ECR_BAD;\n\tif (bad)\n\t\tforce_sig({signo});\n"
+        assert place in ARC
+        root = tree(tmp_path / signo, ARC.replace(place, asked + place), as_they_are)
+        header = root / "arch/arc/include/asm/arcregs.h"
+        header.parent.mkdir(parents=True)
+        header.write_text(f"#define ECR_BAD {number}\n")
+        trees.append(root)
+    assert diff(trees[0], trees[0])[0] == 0
+    status, text = diff(trees[0], trees[1])
+    assert status == 1
+    assert "ECR_BAD=" in text

@@ -52,15 +52,16 @@ def check(side: Side, solver: SlicingSolver | None = None) -> tuple[Difference, 
     solver = solver or SlicingSolver()
     found: list[Difference] = []
     for user in (True, False):
-        found += _Mode(Scene(side, solver, user)).differences()
+        found += Checking(Scene(side, solver, user)).differences()
     return tuple(d.seen_in(side, side) for d in grouped(found))
 
 
-class _Mode:
-    """Everything that is to be found in one mode."""
+class Checking:
+    """Everything that is to be found in one mode; `survey` is the walk that finds it."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
+        self.survey = Survey(scene.world(), scene.solver, self._look)
         self.contract = Contract(
             scene.solver, scene.constants, scene.entry, scene.user, scene.has_fast
         )
@@ -68,12 +69,12 @@ class _Mode:
 
     def differences(self) -> Iterator[Difference]:
         """The findings that some world has."""
-        survey = Survey(self.scene.world(), self.scene.solver, self._look)
+        survey = self.survey
         survey.run()
         for finding in self.contract.at_the_end():
             self._keep(finding)
         for kept in self.found.values():
-            told = next((t for f in kept if (t := self._told(survey, f)) is not None), None)
+            told = next((t for f in kept if (t := self._told(f)) is not None), None)
             if told is not None:
                 yield told
         yield from stale(self.scene, survey)
@@ -91,12 +92,12 @@ class _Mode:
         kept.sort(key=lambda f: (f.joint.src.faults, len(f.halt.facts)))
         del kept[MAX_TRIED:]
 
-    def _told(self, survey: Survey, finding: Finding) -> Difference | None:
+    def _told(self, finding: Finding) -> Difference | None:
         """The finding in the first scenario that leads there."""
         scene, halt = self.scene, finding.halt
         own = (*halt.facts[len(finding.joint.facts) :], finding.condition)
         for facts in scene.histories(finding.joint, own):
-            for ending in islice(survey.src.endings(halt, facts), 1):
+            for ending in islice(self.survey.src.endings(halt, facts), 1):
                 scenario = scene.scenario(ending)
                 if finding.outcome == LOCK_CONTENDED:
                     scenario[f"mmap_lock_contended#{finding.joint.src.acquired + 1}"] = 1

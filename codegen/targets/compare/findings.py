@@ -78,6 +78,7 @@ class Findings:
         ]
         for world, side in zip(worlds, (self.src, self.tgt), strict=True):
             world.low_stack = side.low_stack
+            world.known = {**self.tgt.known, **self.src.known}
             world.max_steps = self.max_steps
             world.ways = partial(self.stretches.ways, world)
             world.gone = side.runs.gone

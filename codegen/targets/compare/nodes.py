@@ -11,12 +11,14 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 
 from codegen.frontend.nodes import Configuration
 from codegen.ir.environment import ANSWERS
 from codegen.ir.program import Program
-from codegen.ir.terms import Term
+from codegen.ir.terms import Term, symbol
 from codegen.ir.trace import Event, EventKind
+from codegen.ir.types import LONG_BITS
 from codegen.targets.compare.runs import Runs
 
 
@@ -109,6 +111,11 @@ class Side:
     handler: str = ""
     numbers: Mapping[str, int] = field(default_factory=dict, compare=False)
     runs: Runs = field(default_factory=Runs, compare=False, repr=False)
+
+    @cached_property
+    def known(self) -> Mapping[Term, int]:
+        """The numbers, by the names as terms."""
+        return {symbol(name, LONG_BITS): value for name, value in self.numbers.items()}
 
 
 @dataclass(frozen=True)

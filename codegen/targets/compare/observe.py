@@ -3,8 +3,8 @@
 
 Steps are the calls that somebody else sees, in order. Writes with no call
 between them are one step: the last value of each place. Accounting is watched
-by itself, the calls of handle_mm_fault() at their gate, and how the lock was
-taken not at all.
+by itself, the calls of handle_mm_fault() at their gate (of a whole run is kept
+between which steps they stand), and how the lock was taken not at all.
 """
 
 from __future__ import annotations
@@ -42,10 +42,14 @@ Step = Event | Writes
 
 @dataclass(frozen=True)
 class Observed:
-    """What is compared of a stretch: the steps, and what was counted."""
+    """What is compared of a stretch: the steps, and what was counted.
+
+    `asked` is how many steps came before each call of handle_mm_fault().
+    """
 
     steps: tuple[Step, ...]
     accounting: tuple[Event, ...]
+    asked: tuple[int, ...] = ()
 
 
 def lock_refused(trace: Iterable[Event]) -> bool:
@@ -77,6 +81,7 @@ def observe(trace: Iterable[Event], holds: Callable[[Term], bool | None]) -> Obs
     """The steps of a trace; `holds` says whether a condition is known to hold."""
     steps: list[Step] = []
     counted: list[Event] = []
+    asked: list[int] = []
     pending: dict[Term, Event] = {}
 
     def flush() -> None:
@@ -87,6 +92,9 @@ def observe(trace: Iterable[Event], holds: Callable[[Term], bool | None]) -> Obs
     for event in trace:
         if is_accounting(event):
             counted.append(event)
+        elif event.kind is EventKind.FAULT:
+            flush()
+            asked.append(len(steps))
         elif event.kind in _UNSEEN:
             continue
         elif event.kind is EventKind.WRITE:
@@ -98,7 +106,7 @@ def observe(trace: Iterable[Event], holds: Callable[[Term], bool | None]) -> Obs
             flush()
             steps.append(event)
     flush()
-    return Observed(tuple(steps), tuple(counted))
+    return Observed(tuple(steps), tuple(counted), tuple(asked))
 
 
 def _is_silent_warning(event: Event, holds: Callable[[Term], bool | None]) -> bool:

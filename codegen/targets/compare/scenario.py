@@ -103,7 +103,7 @@ def replay(
     def run(solver: Decided) -> Ended:
         plan = Plan(contended=True, extra_bits=True, passes=MAX_REPLAYED_PASSES)
         world = World(side.program, side.entry, plan, solver, side.mode, params, fast)
-        world.low_stack = side.low_stack
+        world.low_stack, world.known = side.low_stack, side.known
         world.until(MAX_REPLAYED_PASSES, MAX_REPLAYED_PASSES)
         paths = []
         with suppress(ResourceBound):
@@ -207,6 +207,8 @@ def agree(a: Replay, b: Replay, *, counters: bool = True, moved: Atoms = ()) -> 
         )
         if mine != theirs:
             return False
+    elif a.seen.asked != b.seen.asked:
+        return False
     elif differing(a.seen.steps, b.seen.steps, a.holds) is not None:
         return False
     if counters and differing(a.seen.accounting, b.seen.accounting, a.holds) is not None:

@@ -625,7 +625,7 @@ def simulate(
     from codegen.base.diagnostics import Refusal
     from codegen.base.files import write_new
     from codegen.targets.simulator.run import load_simulator, scenario_from, trace_json
-    from codegen.toolchain import simulators
+    from codegen.toolchain import simulators, words_of_headers
 
     request = _request(source, archs, settings, jobs)
     request = replace(request, fixes=fix, same=tuple(same), inline=tuple(inline))
@@ -661,10 +661,12 @@ def simulate(
         click.echo(f"wrote {write_new(emit, text, force=force)}", err=True)
         return code
     simulator = load_simulator(text)
-    trace, unused = simulator.run_noting(
-        scenario_from(assignments, simulator.constants()),
+    scenario = scenario_from(assignments, simulator.constants())
+    known = (
         *(file.source.text for file in request.source.files),
+        words_of_headers(request, scenario),
     )
+    trace, unused = simulator.run_noting(scenario, *known)
     for name in unused:
         click.echo(f"genfault: note: the run did not ask for {name}", err=True)
     click.echo(

@@ -29,7 +29,7 @@ from codegen.toolchain.request import (
     unit_of,
 )
 from codegen.toolchain.series import plan, series_mails
-from codegen.toolchain.simulation import simulators
+from codegen.toolchain.simulation import simulators, words_of_headers
 from codegen.toolchain.sources import against, beside, unpaired
 from codegen.toolchain.tabling import tabled
 
@@ -57,4 +57,5 @@ __all__ = [
     "tabled",
     "unit_of",
     "unpaired",
+    "words_of_headers",
 ]

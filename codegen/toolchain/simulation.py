@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from codegen.toolchain.conversion import after_of, convert_file
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from codegen.ir.load import Unit, Variant
 
     Program = tuple[Unit, Variant, Found]
+
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 def simulators(
@@ -57,6 +61,22 @@ def simulators(
         else:
             out.append((file.selector, text))
     return tuple(out)
+
+
+def words_of_headers(request: Request, scenario: Iterable[str]) -> str:
+    """The words in a scenario's names that no file says, and the headers of its tree define.
+
+    A scenario of two trees has the numbers of both sides' constants.
+    """
+    from codegen.corpus.defines import definitions_of_arch
+
+    tree, files = request.source.tree, request.source.files
+    if tree is None:
+        return ""
+    said = {w for file in files for w in _WORD.findall(file.source.text)}
+    words = {w for name in scenario for w in _WORD.findall(name)} - said
+    known = {w for w in words for f in files if definitions_of_arch(tree, f.path, w)}
+    return " ".join(sorted(known))
 
 
 def _as_they_are(request: Request, file: CFile) -> Iterator[Program | Refusal]:

@@ -565,6 +565,43 @@ def test_a_replay_of_what_a_header_computes_shows_the_same(tmp_path: Path) -> No
         assert shown[0] != shown[1]
 
 
+def test_a_constant_that_only_the_other_side_says_is_no_mistake(tmp_path: Path) -> None:
+    """Though it is nearly one that this side says."""
+    header = CODES.replace("STORE", "ST_STORE") + LEVELS.replace("STORE", "ST_STORE")
+    both = 'user_mode(regs))\n\t\tpr_warn("%d", ST_STORES);\n\tif ('
+    src = asking(tmp_path / "old", f"{both}(regs->st & TYPE) == ST_STORE", header)
+    tgt = asking(tmp_path / "new", f"{both}is_store(regs->st)", header)
+    _, told = json_of(src, tgt)
+    difference = told["handlers"][0]["differences"][0]
+    assert "ST_STORE" in difference["scenario"]
+    assert "ST_STORE" not in (tgt / "arch/arc/mm/fault.c").read_text().replace("ST_STORES", "")
+    assert replayed(difference["replay"]["tgt"]) == [e["name"] for e in difference["tgt"]]
+
+
+def test_what_stands_beside_a_difference_inside_a_routine_replays_there(tmp_path: Path) -> None:
+    def routine(*lines: str) -> str:
+        body = "".join(f"\t{line}\n" for line in lines)
+        handler = ARC.replace(ASKED, f"show_it(regs);\n\t{ASKED}")
+        shown = f"static void show_it(struct pt_regs *regs)\n{{\n{body}}}\n\nvoid do_page_fault("
+        return handler.replace("void do_page_fault(", shown, 1)
+
+    seen = ('if (regs->st & 1)\n\t\tpr_info("st");', 'if (regs->ecr & 4)\n\t\tpr_warn("ecr");')
+    src = tree(tmp_path / "old", routine(*seen), as_they_are)
+    tgt = tree(
+        tmp_path / "new",
+        routine(seen[0].replace("& 1", "& 2"), seen[1].replace("& 4", "& 8")),
+        as_they_are,
+    )
+    _, told = json_of(src, tgt)
+    found = told["handlers"][0]["differences"]
+    beside = [one for d in found for one in d.get("also", ())]
+    assert beside
+    for difference in (*found, *beside):
+        shown = [replayed(difference["replay"][side]) for side in ("src", "tgt")]
+        assert shown == [[e["name"] for e in difference[side]] for side in ("src", "tgt")]
+        assert shown[0] != shown[1]
+
+
 def replayed(words: list[str]) -> list[str]:
     """The events that a replay command shows."""
     done = CliRunner().invoke(cli, [*words[1:], "--format", "json"], standalone_mode=False)

@@ -205,8 +205,12 @@ class Difference:
 
     def seen_in(self, src: Side, tgt: Side) -> Difference:
         """The same, known to have been seen between two programs."""
-        further = tuple(d.seen_in(src, tgt) for d in self.also)
-        return replace(self, selections=(src.selection, tgt.selection), also=further)
+        return self.selected(src.selection, tgt.selection)
+
+    def selected(self, src: Selection, tgt: Selection) -> Difference:
+        """The same, and what stands beside it, known to be of what the simulators then run."""
+        further = tuple(d.selected(src, tgt) for d in self.also)
+        return replace(self, selections=(src, tgt), also=further)
 
 
 def _told_by(d: Difference) -> str:

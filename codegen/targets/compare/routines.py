@@ -233,13 +233,11 @@ class Insides:
         settings = settings_of(*choices)
         params = [v.program.functions[name].params for v in (one, two)]
         renamed = tuple((a.name, b.name) for a, b in zip(*params, strict=False) if a.name != b.name)
-        selections = (
-            Selection(settings, function=name),
-            Selection(settings, renamed=renamed, function=name),
-        )
+        mine = Selection(settings, function=name)
+        theirs = Selection(settings, renamed=renamed, function=name)
         return replace(
             seen,
-            differences=tuple(replace(d, selections=selections) for d in seen.differences),
+            differences=tuple(d.selected(mine, theirs) for d in seen.differences),
             notes=tuple(f"{where}: {note}" for note in seen.notes),
         )
 

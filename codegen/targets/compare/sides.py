@@ -105,7 +105,7 @@ def parted(
 def _spelt(found: Comparison, respelt: tuple[tuple[str, str], ...]) -> Comparison:
     """The comparison of a routine, whose scenarios speak src's language as all do."""
     told = tuple(
-        replace(d, selections=(d.selections[0], replace(d.selections[1], respelt=respelt)))
+        d.selected(d.selections[0], replace(d.selections[1], respelt=respelt))
         for d in found.differences
     )
     return replace(found, differences=told)

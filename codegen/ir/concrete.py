@@ -151,6 +151,29 @@ class Evaluator:
                 return operate(op, [*map(self.number, args)], args[-1].bits, term.bits)
 
 
+class Changed(Evaluator):
+    """Another scenario, in which one name has another number."""
+
+    def __init__(self, before: Evaluator, name: str, number: int) -> None:
+        super().__init__({**before.scenario, name: number})
+        self._before, self._changed = before, name
+
+    def number(self, term: Term) -> int:
+        """The term's value; what does not hang on the name is what it was."""
+        found = self._numbers.get(term)
+        if found is None:
+            same = self._changed not in self._before.names_in(term)
+            found = self._before.number(term) if same else self._work_out(term)
+            self._numbers[term] = found
+        return found
+
+    def name(self, term: Term) -> str:
+        """The name of a symbol or a call; its own number is no part of it."""
+        if any(self._changed in self._before.names_in(a) for a in term.args):
+            return super().name(term)
+        return self._before.name(term)
+
+
 def _ones(bits: int) -> int:
     return (1 << bits) - 1
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-from codegen.ir.concrete import Evaluator
+from codegen.ir.concrete import Changed, Evaluator
 from codegen.ir.terms import Term
 
 _MOST_TRIES = 8
@@ -85,7 +85,7 @@ def _one_by_one(
             for number in _smaller(small[name]):
                 if number < floor:
                     continue
-                tried = _Changed(evaluator, name, number)
+                tried = Changed(evaluator, name, number)
                 wrong = next((f for f in touching[name] if not tried.number(f)), None)
                 if wrong is None:
                     small[name] = number
@@ -148,29 +148,6 @@ def _thinned(small: dict[str, int], touching: Mapping[str, list[Term]]) -> dict[
             if tried != small and all(evaluator.number(f) for f in touching[name]):
                 small = tried
     return small
-
-
-class _Changed(Evaluator):
-    """Another scenario, in which one name has another number."""
-
-    def __init__(self, before: Evaluator, name: str, number: int) -> None:
-        super().__init__({**before.scenario, name: number})
-        self._before, self._changed = before, name
-
-    def number(self, term: Term) -> int:
-        """The term's value; what does not hang on the name is what it was."""
-        found = self._numbers.get(term)
-        if found is None:
-            same = self._changed not in self._before.names_in(term)
-            found = self._before.number(term) if same else self._work_out(term)
-            self._numbers[term] = found
-        return found
-
-    def name(self, term: Term) -> str:
-        """The name of a symbol or a call; its own number is no part of it."""
-        if any(self._changed in self._before.names_in(a) for a in term.args):
-            return super().name(term)
-        return self._before.name(term)
 
 
 def _smaller(number: int) -> list[int]:

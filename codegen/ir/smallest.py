@@ -12,9 +12,10 @@ its answers, yes or no.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from codegen.ir.concrete import Evaluator
+from codegen.ir.mend import mended
 from codegen.ir.shrink import shrunk
 from codegen.ir.solver import PathSolver, ResourceBound
 from codegen.ir.terms import (
@@ -47,10 +48,25 @@ def scenario_of(facts: Iterable[Term], solver: PathSolver) -> dict[str, int]:
     Raises ValueError where the facts contradict each other, ResourceBound where the
     solver gives up or no scenario is found in a few rounds.
     """
+    return _of_groups(facts, lambda group: _smallest(group, solver))
+
+
+def small_scenario_of(facts: Iterable[Term], solver: PathSolver) -> dict[str, int]:
+    """A small scenario in which all `facts` hold, found sooner than the smallest.
+
+    Nothing says that no number in it can be smaller. Raises as `scenario_of()`.
+    """
+    return _of_groups(facts, lambda group: _small(group, solver))
+
+
+def _of_groups(
+    facts: Iterable[Term], scenario: Callable[[list[Term]], dict[str, int]]
+) -> dict[str, int]:
+    """The scenarios of facts that hang together, in one; `scenario` finds each."""
     wanted = dict.fromkeys(sorted({f for f in facts if f.op != "int" or not f.value}, key=order_of))
     groups = connected(wanted)
     while True:
-        found = [_smallest(group, solver) for group in groups]
+        found = [scenario(group) for group in groups]
         clash = _clash(found)
         if clash is None:
             return {n: v for names in found for n, v in names.items() if v}
@@ -93,6 +109,16 @@ def _smallest(facts: list[Term], solver: PathSolver) -> dict[str, int]:
     return known
 
 
+def _small(facts: list[Term], solver: PathSolver) -> dict[str, int]:
+    """A small scenario of facts that hang together; the smallest where only z3 finds one."""
+    key = frozenset(facts)
+    known = solver.small.get(key)
+    if known is None:
+        known = _Search(facts, solver).small()
+        known = solver.small[key] = _smallest(facts, solver) if known is None else known
+    return known
+
+
 class _Search:
     """The scenarios of some facts, from one to the next smaller.
 
@@ -111,13 +137,17 @@ class _Search:
 
     def smallest(self) -> dict[str, int]:
         """The names with their numbers, those that are 0 as well."""
-        best = Evaluator({})
-        if not all(map(best.number, self.facts)):
+        first = mended(self.facts)
+        if first is None:
             first = self._found()
-            if first is None:
-                raise ValueError("no scenario: the facts contradict each other")
-            best = self._improved(self._shrunk(first))
-        return self._names(best)
+        if first is None:
+            raise ValueError("no scenario: the facts contradict each other")
+        return self._names(self._improved(self._shrunk(first)))
+
+    def small(self) -> dict[str, int] | None:
+        """The names with numbers that are small; None where no scenario is found without z3."""
+        first = mended(self.facts)
+        return None if first is None else self._names(self._shrunk(first))
 
     def _improved(self, best: Evaluator) -> Evaluator:
         """The smallest scenario, from one that is small.

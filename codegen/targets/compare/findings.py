@@ -22,13 +22,13 @@ from codegen.ir.terms import Term, arithmetic, equal, integer, negate, order_of,
 from codegen.ir.types import LONG_BITS
 from codegen.targets.compare.joints import Channel, Parting, Unmatched
 from codegen.targets.compare.kinds import given, kind_of, letter
-from codegen.targets.compare.leaving import Leaving, once_a_place
-from codegen.targets.compare.nodes import Difference, DifferenceClass, Side, plainness
+from codegen.targets.compare.leaving import once_a_place
+from codegen.targets.compare.nodes import Difference, DifferenceClass, Side, plainness, size_of
 from codegen.targets.compare.pair import Walk
-from codegen.targets.compare.scenario import agree
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.stretches import Stretches
-from codegen.targets.compare.telling import Seen, Telling, line_at
+from codegen.targets.compare.telling import Telling, line_at
+from codegen.targets.compare.told import Seen, Told
 from codegen.targets.compare.world import World, line_of
 
 MAX_HISTORIES = 400
@@ -43,7 +43,7 @@ MAX_ALIKE = 12
 """How many worlds are tried for one of them."""
 
 
-_ByClass = dict[DifferenceClass, tuple[Difference, Leaving | None]]
+_ByClass = dict[DifferenceClass, Told]
 
 
 @dataclass
@@ -171,8 +171,8 @@ class Findings:
             told: _ByClass = {}
             # What looks alike may be of another class in another world.
             judged = (self.telling.told(parting, user, run) for parting, run in seen)
-            for one in sorted(judged, key=lambda d: plainness(d[0])):
-                told.setdefault(one[0].cls, one)
+            for one in sorted(judged, key=lambda t: plainness(t.difference)):
+                told.setdefault(one.difference.cls, one)
             found.append(told)
             left.append((seen[:1], kept[looked:], told))
             if kind in self.crowded:
@@ -195,7 +195,20 @@ class Findings:
                     if parting.channel is Channel.STEPS and parting.shown.steps and way not in done:
                         done.add(way)
                         self._tell_apart(walk, parting, user, run, told)
-        self.differences += once_a_place(one for told in found for one in told.values())
+        places = once_a_place(one for told in found for one in told.values())
+        self.differences += [self._smallest(one, user) for one in places]
+
+    def _smallest(self, told: Told, user: bool) -> Difference:
+        """The difference in the smallest scenario, where it is the same one there."""
+        small = told.difference
+        scenario = self.solver.smallest_scenario(self._asked(told.run.facts))
+        is_smaller = size_of(scenario) < size_of(told.run.scenario)
+        run = self.telling.run(scenario, told.run.facts) if is_smaller else None
+        if run is None:
+            return small
+        smallest = self.telling.told(told.parting, user, run).difference
+        same = (smallest.cls, smallest.outcome) == (small.cls, small.outcome)
+        return min(small, smallest, key=plainness) if same else small
 
     def _complete(
         self, walk: Walk, partings: Sequence[Parting], user: bool, told: _ByClass
@@ -217,7 +230,7 @@ class Findings:
             if run is None or self.telling.class_of(parting, user, run) in told:
                 continue
             one = self.telling.told(parting, user, run)
-            told[one[0].cls] = one
+            told[one.difference.cls] = one
 
     def _tell_apart(
         self, walk: Walk, parting: Parting, user: bool, run: Seen, told: _ByClass
@@ -243,7 +256,7 @@ class Findings:
         if again is None or self.telling.class_of(parting, user, again) in told:
             return
         other = self.telling.told(parting, user, again)
-        told[other[0].cls] = other
+        told[other.difference.cls] = other
 
     # -- from a parting to a difference ----------------------------------------------
 
@@ -262,8 +275,8 @@ class Findings:
             ways = chain((plain,), _finished(walk, parting, plain))
             for facts in islice(ways, MAX_ENDINGS + 1):
                 scenario = self.solver.scenario(self._asked(facts))
-                run = self.telling.run(scenario)
-                if run is not None and not agree(run.src, run.tgt):
+                run = self.telling.run(scenario, facts)
+                if run is not None:
                     return True, run
         return feasible, None
 

@@ -11,17 +11,15 @@ ways behind it one is told, and one for each signal that they come to.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from codegen.ir.trace import End, Event, EventKind
 from codegen.targets.compare.apart import only_in
 from codegen.targets.compare.cases import Case
 from codegen.targets.compare.joints import Channel
-from codegen.targets.compare.nodes import Difference, DifferenceClass, Side, plainness
+from codegen.targets.compare.nodes import DifferenceClass, Side, plainness
+from codegen.targets.compare.told import Leaving, Told
 from codegen.targets.compare.watch import watch
-
-Leaving = tuple[object, tuple[object, ...]]
-"""(where it is: which side leaves, the handler's last branch on its way; the signals sent)."""
 
 _GATES = (End.STOP, End.RETRY)
 
@@ -52,21 +50,19 @@ def leaving(
     return (word, turns[-1].span, turns[-1].label, own_calls), sent
 
 
-def once_a_place(
-    told: Iterable[tuple[Difference, Leaving | None]],
-) -> Iterable[Difference]:
+def once_a_place(told: Iterable[Told]) -> Iterator[Told]:
     """The differences, of those that leave at one place one for each signal that is sent.
 
     Where none is sent, or there are others that send one, the smallest of those
     without stands for all of them, or none.
     """
-    places: dict[object, list[tuple[Difference, tuple[object, ...]]]] = {}
-    for difference, left in told:
-        if left is None or difference.cls is not DifferenceClass.OTHER:
-            yield difference
+    places: dict[object, list[tuple[Told, tuple[object, ...]]]] = {}
+    for one in told:
+        if one.left is None or one.difference.cls is not DifferenceClass.OTHER:
+            yield one
             continue
-        where, sent = left
-        places.setdefault((difference.kind, where), []).append((difference, sent))
+        where, sent = one.left
+        places.setdefault((one.difference.kind, where), []).append((one, sent))
     for alike in places.values():
-        sending = [d for d, sent in alike if sent]
-        yield from sending or [min((d for d, _ in alike), key=plainness)]
+        sending = [one for one, sent in alike if sent]
+        yield from sending or [min((o for o, _ in alike), key=lambda o: plainness(o.difference))]

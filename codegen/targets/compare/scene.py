@@ -97,8 +97,8 @@ class Scene:
         yield from found.items()
 
     def scenario(self, facts: tuple[Term, ...]) -> dict[str, int]:
-        """A scenario of the facts."""
-        return self.solver.scenario(facts)
+        """The smallest scenario of the facts."""
+        return self.solver.smallest_scenario(facts)
 
     def line(self, parting: Parting) -> int:
         """Where a parting is seen first."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from codegen.ir.smallest import scenario_of
+from codegen.ir.smallest import scenario_of, small_scenario_of
 from codegen.ir.solver import Example, PathSolver, ResourceBound
 from codegen.ir.terms import Term, negate, order_of
 
@@ -90,9 +90,12 @@ class SlicingSolver(PathSolver):
         return {term: found.get(term, 0) for term in wanted}
 
     def scenario(self, facts: Iterable[Term]) -> dict[str, int]:
+        """See smallest.small_scenario_of(); without what only the walk has a name for."""
+        return _told(small_scenario_of(facts, self))
+
+    def smallest_scenario(self, facts: Iterable[Term]) -> dict[str, int]:
         """See smallest.scenario_of(); without what only the walk has a name for."""
-        found = scenario_of(facts, self)
-        return {n: v for n, v in found.items() if not n.startswith("carried")}
+        return _told(scenario_of(facts, self))
 
     def _check(self, facts: list[Term]) -> bool:
         """See PathSolver: z3 knows all facts that were asked about, and a question names its own.
@@ -145,6 +148,10 @@ class SlicingSolver(PathSolver):
         """Whether facts that are known to contradict each other are among these."""
         cores = self._cores
         return any(core <= facts for f in facts if f in cores for core in cores[f])
+
+
+def _told(scenario: dict[str, int]) -> dict[str, int]:
+    return {n: v for n, v in scenario.items() if not n.startswith("carried")}
 
 
 def _connected(

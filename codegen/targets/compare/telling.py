@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from typing import NamedTuple
 
 from codegen.ir import environment as env
 from codegen.ir.environment import Outcome
 from codegen.ir.nodes import Function, PureCall
 from codegen.ir.program import expressions_of
+from codegen.ir.terms import Term
 from codegen.ir.trace import End, Event
 from codegen.ir.vocabulary import Role
 from codegen.targets.compare.answers import answers_differ, bug_before
@@ -23,7 +23,7 @@ from codegen.targets.compare.cases import Case, Tail
 from codegen.targets.compare.classify import classify
 from codegen.targets.compare.explain import explanation, part_words
 from codegen.targets.compare.joints import Channel, Parting
-from codegen.targets.compare.leaving import Leaving, leaving
+from codegen.targets.compare.leaving import leaving
 from codegen.targets.compare.mode import names_called
 from codegen.targets.compare.nodes import Difference, DifferenceClass, Side
 from codegen.targets.compare.scenario import (
@@ -37,15 +37,8 @@ from codegen.targets.compare.scenario import (
     shifted,
     with_entry,
 )
+from codegen.targets.compare.told import Seen, Told
 from codegen.targets.compare.world import line_of
-
-
-class Seen(NamedTuple):
-    """A difference as it was replayed: the scenario, and what either side did in it."""
-
-    scenario: dict[str, int]
-    src: Replay
-    tgt: Replay
 
 
 @dataclass(frozen=True)
@@ -96,10 +89,13 @@ class Telling:
         """What either program calls from its entry on."""
         return names_called(self.src), names_called(self.tgt)
 
-    def run(self, scenario: dict[str, int]) -> Seen | None:
-        """What both sides do in a scenario; None where it leads one of them nowhere."""
+    def run(self, scenario: dict[str, int], facts: tuple[Term, ...]) -> Seen | None:
+        """What both sides do in a scenario of these facts, where they do not agree.
+
+        None where they do, or where it leads one of them nowhere.
+        """
         both = self._both(scenario)
-        return None if both is None else Seen(scenario, *both)
+        return None if both is None or agree(*both) else Seen(scenario, *both, facts)
 
     def _both(self, scenario: Mapping[str, int], fast: bool = True) -> tuple[Replay, Replay] | None:
         src = replay(self.src, self.params, scenario, fast)
@@ -110,8 +106,8 @@ class Telling:
         """The class of the difference that a handler's parting is in one world."""
         return classify(self.case(parting, user, run))
 
-    def told(self, parting: Parting, user: bool, run: Seen) -> tuple[Difference, Leaving | None]:
-        """The difference that a parting is in one world, and where a side leaves in it."""
+    def told(self, parting: Parting, user: bool, run: Seen) -> Told:
+        """The difference that a parting is in one world."""
         case, scenario = self.case(parting, user, run), run.scenario
         if self.inside is not None:
             case = replace(case, apart=until_swapped(case.apart, parting.facts, self.called))
@@ -121,7 +117,7 @@ class Telling:
         left = None
         if cls is DifferenceClass.OTHER and self.inside is None:
             left = leaving(case, self.src, self.tgt, scenario, self.called)
-        told = Difference(
+        difference = Difference(
             cls,
             "user" if user else "kernel",
             outcome,
@@ -134,7 +130,7 @@ class Telling:
             tgt_line=self._tgt_line(parting),
             causes=self._causes(case) if cls is DifferenceClass.OTHER else (),
         )
-        return told, left
+        return Told(difference, left, parting, run)
 
     def _sentence(self, cls: DifferenceClass, case: Case, outcome: str | None) -> str:
         told = explanation(cls, case, outcome, self.inside)
@@ -163,7 +159,7 @@ class Telling:
 
     def case(self, parting: Parting, user: bool, run: Seen) -> Case:
         """The parting, the world that it was seen in, and what the classes ask of others."""
-        scenario, src, tgt = run
+        scenario, src, tgt, _ = run
         joint = parting.joint
         passes = joint.src.faults + 1
         acquired = joint.src.acquired - (1 if joint.at_fault and joint.src.acquired else 0)

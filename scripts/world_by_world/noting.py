@@ -8,7 +8,7 @@ from typing import Any
 
 from codegen.ir.concrete import Evaluator
 from codegen.ir.terms import Term
-from codegen.targets.compare.runs import Decided, Ended, Runs, Scenarios
+from codegen.targets.compare.runs import Decided, Ended, Kept, Runs, Scenarios
 
 
 class Named(dict[str, int]):
@@ -41,11 +41,11 @@ class Questions(Runs):
         self,
         key: tuple[object, ...],  # noqa: ARG002
         evaluator: Evaluator,
-        machine: Callable[[Decided], Ended],
+        machine: Callable[[Decided, Kept | None], Ended],
     ) -> Ended:
         """See Runs."""
         noting = _Noting(evaluator)
-        ended = machine(noting)
+        ended = machine(noting, None)
         self.asked = tuple(t for t in noting.asked if not t.is_constant)
         return ended
 

@@ -8,7 +8,7 @@
 What a machine does is settled by the answers that it gets, so the runs of a
 program form a tree of questions with a path at each leaf. A world is led
 through it by working out each question; the machine runs only where no world
-has been before.
+has been before, from the last place on the way at which its state was kept.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from codegen.ir.concrete import Evaluator
 from codegen.ir.program import Program
 from codegen.ir.solver import PathSolver
+from codegen.ir.state import State
 from codegen.ir.terms import Term, negate
 from codegen.targets.compare.family import Blocks, Family
 from codegen.targets.compare.world import Halt
@@ -44,6 +45,9 @@ class Decided(PathSolver):
         """Whether the condition holds."""
         return bool(self.evaluator.number(condition))
 
+    def keep(self, kept: Kept) -> None:
+        """Is told how a machine stands in the middle of its run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -58,17 +62,28 @@ class Ended:
     blocks: Blocks = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A machine in the middle of a run: its state, and what else has to be known to go on."""
+
+    state: State
+    began: int | None
+    blocks: Blocks
+
+
 @dataclass(eq=False, slots=True)
 class _Node:
     """A question with what comes after either answer, or the end of a run.
 
-    Neither is known of a node that no run has come past yet.
+    Neither is known of a node that no run has come past yet. `kept` is how the
+    machine stood when it came there, if that was kept.
     """
 
     question: tuple[Term, ...] | None = None
     yes: _Node | None = None
     no: _Node | None = None
     ended: Ended | None = None
+    kept: Kept | None = None
 
     def after(self, answer: bool) -> _Node | None:
         return self.yes if answer else self.no
@@ -113,16 +128,18 @@ class Runs:
         self,
         key: tuple[object, ...],
         evaluator: Evaluator,
-        machine: Callable[[Decided], Ended],
+        machine: Callable[[Decided, Kept | None], Ended],
     ) -> Ended:
         """The end of the run in one world; `machine` makes it where no other did before.
 
+        It goes on from what it is given, if anything, and may keep() how it stands.
         Two calls with the same key must be given machines that do the same.
         """
         ended = self._found(key, evaluator)
         if ended is None:
             asked = _Asked(evaluator, self._roots.setdefault(key, _Node()))
-            ended = asked.node.ended = machine(asked)
+            kept = asked.go_on()
+            ended = asked.node.ended = machine(asked, kept)
         self.gone |= ended.blocks
         return ended
 
@@ -158,6 +175,28 @@ class _Asked(Decided):
         self.node = node
         self._holding: set[Term] = set()
 
+    def keep(self, kept: Kept) -> None:
+        """See Decided."""
+        self.node.kept = kept
+
+    def go_on(self) -> Kept | None:
+        """The last machine that was kept on the way of this world, which is where it is now."""
+        answers: list[tuple[tuple[Term, ...], bool]] = []
+        node, last, known = self.node, self.node, 0
+        while node.question is not None:
+            answer = Decided.possible(self, node.question)
+            following = node.after(answer)
+            if following is None:
+                break
+            answers.append((node.question, answer))
+            node = following
+            if node.kept is not None:
+                last, known = node, len(answers)
+        for asked, answer in answers[:known]:
+            self._hold(asked, answer)
+        self.node = last
+        return last.kept
+
     def possible(self, facts: Iterable[Term]) -> bool:
         """Whether all of them hold; only what is not known from earlier answers is a question."""
         asked = tuple(f for f in facts if f not in self._holding and not _is_true(f))
@@ -187,6 +226,9 @@ class _Asked(Decided):
             else:
                 node.no = following
         self.node = following
+        self._hold(asked, answer)
+
+    def _hold(self, asked: tuple[Term, ...], answer: bool) -> None:
         if answer:
             self._holding.update(asked)
         elif len(asked) == 1:

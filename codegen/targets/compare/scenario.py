@@ -21,10 +21,11 @@ from codegen.ir.trace import End, Event, EventKind
 from codegen.targets.compare.joints import Joint
 from codegen.targets.compare.nodes import Side
 from codegen.targets.compare.observe import Observed, Step, Writes, differing, observe
-from codegen.targets.compare.runs import Decided, Ended
+from codegen.targets.compare.runs import Decided, Ended, Kept
 from codegen.targets.compare.world import Halt, World
 
 MAX_REPLAYED_PASSES = 12
+_PLAN = Plan(contended=True, extra_bits=True, passes=MAX_REPLAYED_PASSES)
 _ALL_ONES = (1 << 64) - 1
 _ORDINAL = re.compile(r"^([\w ]+?)#(\d+)")
 _CALL = re.compile(r"^(\w+)@(\d+)(?=\()")
@@ -100,14 +101,21 @@ def replay(
     fast = fast and side.per_vma_lock
     evaluator = side.runs.scenarios.evaluator(scenario)
 
-    def run(solver: Decided) -> Ended:
-        plan = Plan(contended=True, extra_bits=True, passes=MAX_REPLAYED_PASSES)
-        world = World(side.program, side.entry, plan, solver, side.mode, params, fast)
+    def run(solver: Decided, kept: Kept | None) -> Ended:
+        world = World(side.program, side.entry, _PLAN, solver, side.mode, params, fast)
         world.low_stack, world.known = side.low_stack, side.known
         world.until(MAX_REPLAYED_PASSES, MAX_REPLAYED_PASSES)
+        world.came = lambda state: solver.keep(
+            Kept(state.copy(), world.began, frozenset(world.blocks))
+        )
+        if kept is None:
+            ways = world.stretch(world.start(), ())
+        else:
+            world.began, world.blocks = kept.began, set(kept.blocks)
+            ways = world.resume([kept.state])
         paths = []
         with suppress(ResourceBound):
-            paths = list(world.stretch(world.start(), ()))
+            paths = list(ways)
         leads = len(paths) == 1 and paths[0].end not in (End.STOP, End.RETRY)
         halt = paths[0] if leads else None
         return Ended(halt, world.began or 0, frozenset(world.blocks))

@@ -110,6 +110,8 @@ class World(Machine):
         self.gone: set[tuple[str, str]] = set()
         self.fault_limit = 0
         self.began: int | None = None
+        # Told where a way stands once the mm has answered, and only one answer could be.
+        self.came: Callable[[State], None] | None = None
         self._gate: tuple[Term, ...] = ()
 
     def start(self) -> State:
@@ -177,6 +179,12 @@ class World(Machine):
         far = (end for gate in gates for end in self.endings(gate, gate.facts))
         for one, other in zip_longest(near, far):
             yield from (end for end in (one, other) if end is not None)
+
+    def _fork(self, state: State, forks: list[Fork]) -> list[State | Path]:
+        ways = super()._fork(state, forks)
+        if self.came is not None and len(ways) == 1 and isinstance(ways[0], State):
+            self.came(ways[0])
+        return ways
 
     # -- the gates -------------------------------------------------------------------
 

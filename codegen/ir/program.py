@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 
 from codegen.base.spans import SourceText
 from codegen.ir.nodes import (
@@ -78,8 +78,13 @@ def subexpressions(expr: Expr) -> Iterator[Expr]:
             pass
 
 
-def expressions_of(function: Function, returns: bool = True) -> Iterator[Expr]:
+@cache
+def expressions_of(function: Function, returns: bool = True) -> tuple[Expr, ...]:
     """Every expression that the function evaluates; without `returns`, not what it returns."""
+    return tuple(_expressions_in(function, returns))
+
+
+def _expressions_in(function: Function, returns: bool) -> Iterator[Expr]:
     for block in function.blocks:
         for instruction in block.instructions:
             match instruction:
@@ -98,12 +103,15 @@ def expressions_of(function: Function, returns: bool = True) -> Iterator[Expr]:
                 pass
 
 
-def calls_of(function: Function) -> Iterator[Call]:
+@cache
+def calls_of(function: Function) -> tuple[Call, ...]:
     """Every call instruction of a function, in block order."""
-    for block in function.blocks:
-        for instruction in block.instructions:
-            if isinstance(instruction, Call):
-                yield instruction
+    return tuple(
+        instruction
+        for block in function.blocks
+        for instruction in block.instructions
+        if isinstance(instruction, Call)
+    )
 
 
 def reachable_blocks(function: Function) -> set[str]:

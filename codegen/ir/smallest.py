@@ -37,7 +37,7 @@ _MOST_FACTS = 28
 _MOST_LEAVES = 24
 """Of more than these no choice is made between scenarios: the search may take minutes."""
 _PATIENCE = 3
-"""How often a smaller number is taken as it comes, before the range is halved."""
+"""How often a smaller number is taken as it comes, before the range is searched."""
 
 
 def scenario_of(facts: Iterable[Term], solver: PathSolver) -> dict[str, int]:
@@ -186,10 +186,13 @@ class _Search:
 
     def _least(self, leaf: Term, best: Evaluator, fixed: dict[Term, int]) -> Evaluator:
         """The scenario in which a term is the smallest number that it can be."""
-        least, tries = self.floor.get(leaf, 0), 0
+        least, tries, step = self.floor.get(leaf, 0), 0, 1
         while (value := best.number(leaf)) > least:
             tries += 1
-            bound = value if tries <= _PATIENCE else (least + value + 1) // 2
+            bound = value
+            if tries > _PATIENCE:
+                # What is smallest is mostly near where it begins.
+                bound, step = min((least + value + 1) // 2, least + step), 2 * step
             smaller = self._smaller(_below(leaf, bound), fixed)
             if smaller is None:
                 least = bound

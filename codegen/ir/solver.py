@@ -19,10 +19,12 @@ from codegen.ir.terms import Term, negate, order_of
 
 OPAQUE = frozenset({"sym", "call", "object", "field", "index", "text", "local"})
 MAX_EXAMPLES = 48
-# How many of them are tried to repair, of how many broken facts, and how often each.
-MAX_BASES = 10
+# How many of them are tried to repair, of how many broken facts, and how often each; and
+# how many changes that break another fact are followed by one that mends it.
+MAX_BASES = 2
 MAX_REPAIRS = 6
 MAX_TRIES = 24
+MAX_CLOSE = 6
 MAX_DEPTH = 8
 
 
@@ -141,28 +143,39 @@ def _repaired(facts: list[Term], examples: list[Example]) -> Example | None:
         if len(wrong) > MAX_REPAIRS:
             break
         while found is not None and wrong:
-            found, wrong = _nearer(facts, found, wrong)
+            found, wrong = _nearer(facts, found, wrong, further=True)
         if found is not None:
             return found
     return None
 
 
 def _nearer(
-    facts: list[Term], example: Example, wrong: list[Term]
+    facts: list[Term], example: Example, wrong: list[Term], further: bool = False
 ) -> tuple[Example | None, list[Term]]:
-    """An assignment under which fewer facts are wrong, the first one not among them."""
+    """An assignment under which fewer facts are wrong, the first one not among them.
+
+    Where one change breaks one other fact, and `further` says so, a second one may mend it.
+    """
+    close: list[tuple[Example, list[Term]]] = []
     for name, tried in islice(_near(wrong[0], example), MAX_TRIES):
         if not tried.value(wrong[0]):
             continue
         # What the name is not in is what it was.
         left = [f for f in wrong if name not in f.symbols()]
+        most = len(wrong) + (1 if further else 0)
         for fact in facts:
             if name in fact.symbols() and not tried.value(fact):
                 left.append(fact)
-                if len(left) >= len(wrong):
+                if len(left) >= most:
                     break
         else:
-            return tried, left
+            if len(left) < len(wrong):
+                return tried, left
+            close.append((tried, left))
+    for tried, left in close[:MAX_CLOSE]:
+        again, rest = _nearer(facts, tried, [left[-1], *left[:-1]])
+        if again is not None and len(rest) < len(wrong) and wrong[0] not in rest:
+            return again, rest
     return None, wrong
 
 

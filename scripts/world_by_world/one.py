@@ -35,6 +35,8 @@ class OneWorld(Decided):
         """The scenario itself."""
         return dict(self.evaluator.scenario)
 
+    smallest_scenario = scenario
+
 
 class _Remembering(Likeness):
     """In one world there is one way to a state, and nothing to be forgotten or told once."""

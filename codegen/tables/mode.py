@@ -95,8 +95,8 @@ def mode_of(machine: Machine, paths: Iterable[Path]) -> Term | None:
     """The mode, by the paths that `prologue()` runs along.
 
     Of the conditions on the way to handle_mm_fault(), the one that holds
-    wherever the flag is set, and of several the one that is seldom true
-    without it (a row may lose the flag, as nios2's writes do).
+    wherever the flag is set, and of several user_mode(regs), else the one that is
+    seldom true without it (a row may lose the flag, as nios2's writes do).
     """
     bit = machine.constants["FAULT_FLAG_USER"]
     ways: list[tuple[bool, dict[Term, bool]]] = []
@@ -119,11 +119,14 @@ def mode_of(machine: Machine, paths: Iterable[Path]) -> Term | None:
     for position, (condition, polarity) in enumerate(users[0].items()):
         if not all(decided.get(condition) is polarity for decided in users):
             continue
+        if condition is machine.user and polarity:
+            # It says so itself, however many rows lose the flag.
+            return None
         missed = sum(1 for decided in others if decided.get(condition) in (polarity, None))
         term = condition if polarity else negate(condition)
-        rank = (missed, 0 if term is machine.user else 1 + position, term)
+        rank = (missed, position, term)
         if best is None or rank[:2] < best[:2]:
             best = rank
-    if best is None or best[2] is machine.user or best[0] >= len(others):
+    if best is None or best[0] >= len(others):
         return None
     return best[2]

@@ -178,3 +178,31 @@ def test_null_is_not_read_through_beside_what_is_told_to_differ(tested: bool) ->
     found = compared(edited(HANDLER, (STOPS,)), edited(HANDLER, ((GOES_ON[0], fixed),)))
     kernel = [n for n in found.notes if "world that tgt has no way in" in n]
     assert bool(kernel) is not tested, found.notes
+
+
+def left(noted: tuple[Edit, ...], stays: str = "user_mode(regs)") -> tuple[str, str]:
+    """Two that leave when a fatal signal is pending: with `return`, and for the fixup."""
+    fixed = f"{{ if ({stays}) return; goto out; }}"
+    one, two = (
+        edited(HANDLER, (*noted, ("regs))\n\t\tgoto out;", f"regs))\n\t\t{then};")))
+        for then in ("return", fixed)
+    )
+    return one, two
+
+
+def test_rows_that_lose_the_flag_of_user_mode_are_no_mode() -> None:
+    """However many they are: not user_mode(regs) would hold in none of the others' worlds."""
+    assert classes(compared(*left(()))) == {("kernel", "uaccess-livelock")}
+
+
+def test_what_is_carried_over_the_passes_has_its_value_there() -> None:
+    """From the third pass on it stands for itself; its number is none of the scenario's."""
+    asked = "if (seen == 5)\n\t\tseen = probe(regs);\n\tif (!seen)\n\t\tgoto unlock;"
+    noted: tuple[Edit, ...] = (
+        ("vm_fault_t fault;", "vm_fault_t fault;\n\tunsigned long seen = 5, passes = 0;"),
+        ("/* behind */", f"{asked}\n\tif (passes < 3)\n\t\tpasses++;"),
+        ("no_context(regs, address);", "no_context(regs, address, seen);"),
+    )
+    found = compared(*left(noted, "user_mode(regs) || passes < 3"))
+    assert classes(found) == {("kernel", "uaccess-livelock")}
+    assert found.verdict is Verdict.EXPLAINED

@@ -8,8 +8,9 @@ code = SEGV_ACCERR;              flags = 0x254 | TRIED      before the third
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+from codegen.ir.concrete import Evaluator
 from codegen.ir.live import live_before
 from codegen.ir.state import State
 from codegen.ir.terms import (
@@ -27,6 +28,7 @@ _ORDINAL = re.compile(r"([\w ]*)#(\d+)")
 # The value of a call with an effect; a place (`regs->pc@1`) has a version of its own instead.
 _EPOCH = re.compile(r"\b(?<![>.*])(\w+)@(\d+)")
 _MARK = re.compile(r"[#@]\d")
+_CARRIED = "carried"
 _OF_FAULTS = frozenset({"handle_mm_fault", "signal_pending", "fatal_signal_pending"})
 
 
@@ -92,7 +94,7 @@ class Likeness:
                 old, key=lambda pv: repr(self._rename(pv[0], state, base, numbers))
             ):
                 if value not in unknown:
-                    name = f"carried {len(unknown)}#{state.faults}"
+                    name = f"{_CARRIED} {len(unknown)}#{state.faults}"
                     unknown[value] = symbol(name, value.bits)
                 state.memory[place] = unknown[value]
             states.append(state)
@@ -181,11 +183,27 @@ def local_of(term: Term) -> tuple[int, str]:
     return number, name
 
 
+def stood_for(facts: Iterable[Term], scenario: Mapping[str, int]) -> dict[str, int]:
+    """What the unknowns of `Likeness.forget()` are in a scenario, as the facts of a way tell.
+
+    A later one may stand for what an earlier one went into.
+    """
+    found: dict[str, int] = {}
+    for fact in facts:
+        if fact.op != "eq":
+            continue
+        for unknown, value in (fact.args, fact.args[::-1]):
+            name = unknown.name or ""
+            if unknown.op == "sym" and name.startswith(_CARRIED) and name not in found:
+                found[name] = Evaluator({**scenario, **found}).number(value)
+    return found
+
+
 def is_old(value: Term, state: State, base: int) -> bool:
     """Whether a fault, a VMA or a call of a pass before the last went into the value."""
     for name in value.symbols():
         ordinal = _ORDINAL.search(name)
-        if ordinal is not None and (name.startswith("carried") or _age(ordinal, state) > 0):
+        if ordinal is not None and (name.startswith(_CARRIED) or _age(ordinal, state) > 0):
             return True
         if is_call_since(name, base):
             return True
@@ -214,5 +232,5 @@ def _since(name: str, state: State, base: int) -> str:
 def _age(match: re.Match[str], state: State) -> int:
     """How many passes ago a name's pass was."""
     name, ordinal = match.group(1), int(match.group(2))
-    is_of_fault = name in _OF_FAULTS or name.startswith("carried")
+    is_of_fault = name in _OF_FAULTS or name.startswith(_CARRIED)
     return (state.faults if is_of_fault else state.acquired) - ordinal

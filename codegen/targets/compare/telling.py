@@ -24,6 +24,7 @@ from codegen.targets.compare.classify import classify
 from codegen.targets.compare.explain import explanation, part_words
 from codegen.targets.compare.joints import Channel, Parting
 from codegen.targets.compare.leaving import leaving
+from codegen.targets.compare.live import stood_for
 from codegen.targets.compare.mode import names_called
 from codegen.targets.compare.nodes import Difference, DifferenceClass, Side
 from codegen.targets.compare.scenario import (
@@ -92,9 +93,10 @@ class Telling:
     def run(self, scenario: dict[str, int], facts: tuple[Term, ...]) -> Seen | None:
         """What both sides do in a scenario of these facts, where they do not agree.
 
-        None where they do, or where it leads one of them nowhere.
+        None where they do, or where it leads one of them nowhere. What the ways to
+        it have carried over the passes has its number in both runs.
         """
-        both = self._both(scenario)
+        both = self._both({**scenario, **stood_for(facts, scenario)})
         return None if both is None or agree(*both) else Seen(scenario, *both, facts)
 
     def _both(self, scenario: Mapping[str, int], fast: bool = True) -> tuple[Replay, Replay] | None:

@@ -19,7 +19,7 @@ from codegen.targets.compare.nodes import Comparison, Difference, DifferenceClas
 from codegen.targets.compare.pair import Walk
 from codegen.targets.compare.survey import Survey
 from scripts.world_by_world import compared, handlers
-from scripts.world_by_world.compared import _Compared
+from scripts.world_by_world.compared import Pair, _Compared
 from scripts.world_by_world.handlers import Options, Row, alone, both, converted, planted
 from tests.compare.test_sources import as_they_are, tree
 
@@ -121,6 +121,15 @@ def test_two_releases_are_read_as_the_comparison_reads_them(tmp_path: Path) -> N
     assert what(found) == set()
 
 
+def test_a_routine_that_is_one_step_is_looked_at_by_itself(tmp_path: Path) -> None:
+    paths = releases(tmp_path, ("if (pgd_none(*ref))", "if (pgd_bad(*ref))"))
+    found = {row.name: row for row in both(paths, [], FEW)}
+    inside = found["arc 0 borrow_kernel_pgd()"]
+    assert inside.verdict is Verdict.DIFFERS
+    assert inside.found.judged >= FEW.worlds
+    assert what(list(found.values())) == set()
+
+
 @pytest.mark.parametrize("arch", ["arc", "sh", "um"])
 def test_a_handler_departs_from_the_contract_as_was_told(arch: str) -> None:
     found = list(alone(SNIPPETS, [arch], FEW))
@@ -150,8 +159,8 @@ def test_what_src_reads_through_itself_is_excused(monkeypatch: pytest.MonkeyPatc
     """sparc32 goes to an entry of the exception table without asking whether there is one."""
     assert what(rows("sparc32")) == set()
 
-    def unread(self: _Compared, user: bool, *known: Any) -> tuple[Any, ...]:
-        given = walked(self, user, *known)
+    def unread(self: _Compared, user: bool, pair: Pair) -> tuple[Any, ...]:
+        given = walked(self, user, pair)
         self.presumed[user] = frozenset()
         return given
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from codegen.ir.environment import Outcome
+from codegen.ir.environment import LOCK_CONTENDED, Outcome
 from codegen.ir.solver import ResourceBound
 from codegen.ir.terms import symbol
 from codegen.ir.trace import End, Event, EventKind
@@ -84,13 +84,27 @@ class _Checked(Drawing):
         mode = "user" if user else "kernel"
         for cls in set(plainly(run, user, self.worlds.constants)) - {d.cls for d in found}:
             out.add(Hole("unseen", (mode, None, str(cls)), scenario))
-        for d in found:
+        if self.known.issuperset(map(kind, found)):
+            return
+        # What may hang on what the program does not ask is asked without it.
+        scenario = self.worlds.bare(scenario)
+        again = departures(self.side, scenario, user)
+        out.moot += self.known.issuperset(map(kind, again))
+        for d in again:
             if kind(d) in self.known:
                 continue
             if _is_of_all(d, run):
                 self.open.setdefault(kind(d), []).append((scenario, d))
+            elif self._is_told_as_unmapped(d):
+                out.outcome += 1
             else:
-                out.add(Hole("untold", kind(d), self.worlds.bare(scenario), d.explanation))
+                out.add(Hole("untold", kind(d), scenario, d.explanation))
+
+    def _is_told_as_unmapped(self, d: Difference) -> bool:
+        """Whether a lock that cannot be had leads where an address without a VMA leads."""
+        return d.outcome == LOCK_CONTENDED and any(
+            (one.cls, one.mode, one.line) == (d.cls, d.mode, d.line) for one in self.told
+        )
 
     def run(self, worlds: int, seconds: float) -> Measured:
         """See Drawing."""
@@ -98,7 +112,7 @@ class _Checked(Drawing):
         for told, seen in self.open.items():
             for scenario, d in seen:
                 if not self._is_answered(scenario, d):
-                    out.add(Hole("untold", told, self.worlds.bare(scenario), d.explanation))
+                    out.add(Hole("untold", told, scenario, d.explanation))
         return out
 
     def _is_answered(self, scenario: Mapping[str, int], d: Difference) -> bool:

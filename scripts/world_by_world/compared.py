@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from codegen.ir.concrete import Evaluator
 from codegen.ir.solver import ResourceBound
@@ -35,43 +35,50 @@ _MOST_FILLED = 6
 """How many pointers of a world are made to point somewhere, one after the other."""
 _SOMEWHERE = 0x1000
 
-Known = tuple[SlicingSolver, Stretches]
-"""What a comparison of the two has found out already."""
 
+@dataclass(frozen=True)
+class Pair:
+    """Two programs, and what a comparison has told of them and found out on the way.
 
-def compared(
-    src: Side,
-    tgt: Side,
-    told: Comparison,
-    known: Known,
-    worlds: int,
-    seed: int = 1,
-    seconds: float = 1e9,
-) -> Measured:
-    """Draws worlds of a pair of programs until so many were judged, or the time is up.
-
-    `told` is what the comparison tells of the two, `known` what it has found out.
+    `inside` says that they are no handlers but a routine of theirs, `modes` which
+    were looked at, True for user mode.
     """
-    return _Compared(src, tgt, told, known, seed).run(worlds, seconds)
+
+    src: Side
+    tgt: Side
+    told: Comparison
+    solver: SlicingSolver
+    stretches: Stretches
+    inside: str | None = None
+    modes: tuple[bool, ...] = (True, False)
+
+
+def compared(pair: Pair, worlds: int, seed: int = 1, seconds: float = 1e9) -> Measured:
+    """Draws worlds of a pair of programs until so many were judged, or the time is up."""
+    return _Compared(pair, seed).run(worlds, seconds)
 
 
 class _Compared(Drawing):
-    def __init__(self, src: Side, tgt: Side, told: Comparison, known: Known, seed: int) -> None:
-        src, tgt = (replace(s, runs=Runs(scenarios=Forgetting())) for s in (src, tgt))
+    def __init__(self, pair: Pair, seed: int) -> None:
+        src, tgt = (replace(s, runs=Runs(scenarios=Forgetting())) for s in (pair.src, pair.tgt))
         self.src, self.tgt = in_one_world(src, tgt)
+        self.inside = pair.inside
         # In either mode: what src reads through somewhere, and whether it has been told
         # that tgt reads where src does not.
         self.presumed: dict[bool, frozenset[Term]] = {}
         self.told_lost: dict[bool, bool] = {}
         self.ways: dict[bool, list[tuple[Term, ...]]] = {}
-        given = {user: self._walked(user, *known) for user in (True, False)}
+        given = {user: self._walked(user, pair) for user in pair.modes}
         params = tuple(p.name for p in src.program.functions[src.entry].params)
-        worlds = Worlds((self.src, self.tgt), params, given, self.ways, known[0], seed)
-        super().__init__(worlds, told.differences)
+        worlds = Worlds((self.src, self.tgt), params, given, self.ways, pair.solver, seed)
+        super().__init__(worlds, pair.told.differences)
 
-    def _walked(self, user: bool, solver: SlicingSolver, stretches: Stretches) -> tuple[Term, ...]:
+    def _judged(self, scenario: Mapping[str, int], user: bool) -> Judged:
+        return judge(self.src, self.tgt, scenario, user, self.inside)
+
+    def _walked(self, user: bool, pair: Pair) -> tuple[Term, ...]:
         """What holds in every world of a mode."""
-        found = Findings(self.src, self.tgt, solver, stretches)
+        found = Findings(self.src, self.tgt, pair.solver, pair.stretches, pair.inside)
         walk = found.walk(user)
         with suppress(ResourceBound):
             walk.run()
@@ -84,7 +91,7 @@ class _Compared(Drawing):
     def confirm(self, d: Difference) -> None:
         """See Drawing."""
         # What the headers say no scenario repeats.
-        found = judge(self.src, self.tgt, {**self.worlds.fixed, **d.scenario}, d.mode == "user")
+        found = self._judged({**self.worlds.fixed, **d.scenario}, d.mode == "user")
         if kind(d) not in map(kind, found.differences):
             self.out.add(Hole("unfounded", kind(d), d.scenario, d.explanation))
 
@@ -105,7 +112,7 @@ class _Compared(Drawing):
         out.differing += differ
         if (not differ and draw.random() > _OF_AGREEING) or self.is_passed(key):
             return
-        found = judge(self.src, self.tgt, scenario, user)
+        found = self._judged(scenario, user)
         if differ:
             out.judged += 1
             self._judge(key, found, scenario, user)
@@ -120,7 +127,7 @@ class _Compared(Drawing):
         It is excused where src reads through the same pointers untested in other worlds,
         and where the two differ anyhow, once the pointers are not NULL.
         """
-        lost = judge(self.src, self.tgt, scenario, user).lost
+        lost = self._judged(scenario, user).lost
         if not lost:
             return False
         world: dict[str, int] | None = scenario
@@ -135,7 +142,7 @@ class _Compared(Drawing):
                 return True
             if b is not None:
                 return agree(a, b)
-            lost = judge(self.src, self.tgt, world, user).lost
+            lost = self._judged(world, user).lost
         return True
 
     def _judge(
@@ -177,7 +184,7 @@ class _Compared(Drawing):
         if any(None in worlds.runs(permissive(bare, n, 0)) for n in (1, 2)):
             self.out.moot += 1
             return None
-        found = judge(self.src, self.tgt, bare, user)
+        found = self._judged(bare, user)
         self.out.moot += self.known.issuperset(map(kind, found.differences))
         return found, bare
 

@@ -49,7 +49,7 @@ class Worlds:
     """Worlds of one program, or of two.
 
     `params` are the names that the parameters go by, `given` is what holds in every
-    world of either mode, True for user mode: at the entry, and of every kernel's
+    world of each mode that is looked at, True for user mode: at the entry, and of every kernel's
     headers wherever the programs go. `ways` are the facts of ways to begin with, of
     either mode; `solver` finds worlds that lead along them.
     """
@@ -90,7 +90,7 @@ class Worlds:
         Some ways are found by nobody who does not look for them.
         """
         yield from map(self.mended, self.led)
-        for user in (0, 1):
+        for user in map(int, self.given):
             for answer in self.answers:
                 world = {**self.base, "user_mode(regs)": user, "handle_mm_fault#1": answer}
                 world |= self.first[bool(user)]
@@ -101,6 +101,8 @@ class Worlds:
         """The mode of the world; None where there is no such world."""
         evaluator = Evaluator(scenario)
         user = bool(scenario.get("user_mode(regs)"))
+        if user not in self.given:
+            return None
         return user if all(evaluator.number(f) for f in self.given[user]) else None
 
     def runs(self, scenario: Mapping[str, int]) -> tuple[Replay | None, ...]:
@@ -229,7 +231,7 @@ class Worlds:
         for _ in range(_MOST_MENDED):
             evaluator = Evaluator(changed)
             user = bool(changed.get("user_mode(regs)"))
-            wrong = [f for f in self.given[user] if not evaluator.number(f)]
+            wrong = [f for f in self.given.get(user, ()) if not evaluator.number(f)]
             if not wrong:
                 return
             named = [t for t in self.random.choice(wrong).walk() if t.op in ("sym", "call")]
@@ -239,4 +241,4 @@ class Worlds:
             numbers = [t.value for f in wrong for t in f.walk() if t.op == "int"] or [0]
             number = self.random.choice((0, 1, evaluator.number(term) + 1, *numbers, _ONES))
             changed[evaluator.name(term)] = number & ((1 << term.bits) - 1)
-        changed |= self.first[bool(changed.get("user_mode(regs)"))]
+        changed |= self.first.get(bool(changed.get("user_mode(regs)")), {})

@@ -17,6 +17,7 @@ from codegen.targets.compare.check import check
 from codegen.targets.compare.compare import compare
 from codegen.targets.compare.family import Families
 from codegen.targets.compare.nodes import DEFAULT_ACCEPTED, Verdict
+from codegen.targets.compare.routines import Insides
 from codegen.targets.compare.sides import sides
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.stretches import Stretches
@@ -32,7 +33,7 @@ from tests.mutants.judge import Mutant, Subject, subjects
 from tests.mutants.planting import Part
 
 from .checked import checked
-from .compared import compared
+from .compared import Pair, compared
 from .measure import Measured
 
 _MOST_PAIRS = 2
@@ -130,9 +131,13 @@ def _rows(
     most: int | None = None,
     numbers: Mapping[str, int] | None = None,
 ) -> Iterator[Row]:
-    """The configurations, all or the last few; those of `most` only that the comparison passes."""
+    """The configurations, all or the last few; those of `most` only that the comparison passes.
+
+    Behind each stand the routines that are one step of it and were compared by themselves.
+    """
     families = Families.of_handlers(before, after)
     known = SlicingSolver(), Stretches(families.all)
+    insides = Insides(before, after, known[0], numbers)
     pairs = list(enumerate(sides(before, after, function, families)))
     share = -(-options.worlds // max(1, len(pairs))) if most is None else options.worlds
     for number, pair in pairs if most is None else pairs[-most:]:
@@ -142,5 +147,17 @@ def _rows(
             continue
         if most is not None and told.verdict not in (Verdict.EQUAL, Verdict.EXPLAINED):
             continue
-        found = compared(src, tgt, told, known, share, options.seed, options.seconds)
-        yield Row(f"{name} {number}", told.verdict, found)
+        handler = Pair(src, tgt, told, *known)
+        for title, one in _with_insides(f"{name} {number}", handler, insides):
+            found = compared(one, share, options.seed, options.seconds)
+            yield Row(title, one.told.verdict, found)
+
+
+def _with_insides(title: str, handler: Pair, insides: Insides) -> Iterator[tuple[str, Pair]]:
+    """The pair, and the routines that are one step of it and had to be compared."""
+    yield title, handler
+    done = len(insides.engaged)
+    insides.compared(handler.src, handler.tgt, handler.told)
+    for i in insides.engaged[done:]:
+        own = Pair(i.src, i.tgt, i.told, handler.solver, i.stretches, i.name, (i.user,))
+        yield f"{title} {i.name}()", own

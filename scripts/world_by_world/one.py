@@ -67,13 +67,15 @@ class Judged:
     same_page: bool
 
 
-def judge(src: Side, tgt: Side, scenario: Mapping[str, int], user: bool) -> Judged:
+def judge(
+    src: Side, tgt: Side, scenario: Mapping[str, int], user: bool, inside: str | None = None
+) -> Judged:
     """The differences, each with its class in this world. Raises what `Walk.run` raises.
 
-    The sides are as `mode.in_one_world()` gives them.
+    The sides are as `mode.in_one_world()` gives them; `inside` is as in `compare()`.
     """
     solver = OneWorld.of(scenario)
-    found = Findings(src, tgt, cast(SlicingSolver, solver), Stretches())
+    found = Findings(src, tgt, cast(SlicingSolver, solver), Stretches(), inside)
     walk = found.walk(user)
     walk.likeness = _Remembering()
     walk.run()

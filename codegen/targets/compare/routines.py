@@ -17,7 +17,7 @@ its own calls being events in turn.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
 
@@ -40,8 +40,23 @@ MAX_STEPS = 1_000
 Met = frozenset[tuple[bool, str]]
 
 
+@dataclass(frozen=True)
+class Inside:
+    """A routine of either side, and what the engine told of the two in one mode (`user`)."""
+
+    name: str
+    user: bool
+    src: Side
+    tgt: Side
+    told: Comparison
+    stretches: Stretches
+
+
 class Insides:
-    """The routines of two units that are the same handler's."""
+    """The routines of two units that are the same handler's.
+
+    `engaged` are those that their text did not show to be the same.
+    """
 
     def __init__(
         self,
@@ -55,6 +70,7 @@ class Insides:
         self.texts = Texts(before, after)
         self.solver = solver or SlicingSolver()
         self._variants: dict[tuple[int, str], tuple[Variant, ...]] = {}
+        self.engaged: list[Inside] = []
         self._done: dict[object, Comparison] = {}
         self._shared: dict[str, tuple[Families, Stretches]] = {}
 
@@ -226,6 +242,7 @@ class Insides:
             inside=name,
             max_steps=MAX_STEPS,
         )
+        self.engaged.append(Inside(name, user, src, tgt, seen, stretches))
         choices = [
             (v, [w for w in self._of(i, name) if name in w.program.functions])
             for i, v in enumerate((one, two))

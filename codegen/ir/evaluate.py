@@ -289,9 +289,9 @@ class Evaluator:
         if mask.op == "or":
             for part in mask.args:
                 self._is_mask(state, part, narrow)
-        elif _is_opaque_mask(mask) and mask not in self.known:
+        elif _is_opaque_mask(mask) and self.known.get(mask) != 0:
             facts = [truth(mask)]
-            if narrow:
+            if narrow and mask not in self.known:
                 facts.append(less(mask, _INT_LIMIT, False))
             self._grant(state, *facts)
 

@@ -260,7 +260,7 @@ def _numbers(pair: _Pair) -> dict[str, int]:
     """What the headers of the trees give to constants of the two texts.
 
     One that they do not agree on is left to the comparison, which supposes that a
-    name is one thing. So is 0: no scenario has to say it.
+    name is one thing.
     """
     from codegen.csyntax.identifiers import words_in
     from codegen.frontend.numbers import header_numbers
@@ -275,7 +275,7 @@ def _numbers(pair: _Pair) -> dict[str, int]:
     ]
     names = {n for numbers in found for n in numbers}
     values = {n: {numbers[n] for numbers in found if n in numbers} for n in names}
-    return {n: v for n in names if len(values[n]) == 1 and (v := min(values[n]))}
+    return {n: min(values[n]) for n in names if len(values[n]) == 1}
 
 
 def _one_thing_each(pair: _Pair) -> tuple[tuple[Rename, ...], dict[Rename, str]]:

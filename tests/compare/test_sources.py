@@ -412,6 +412,15 @@ def test_a_replay_of_what_was_read_off_a_header_shows_the_same(tmp_path: Path) -
         assert any(n.startswith("pr_") for n in shown)
 
 
+@pytest.mark.parametrize(("first", "code"), [("0", 0), ("1", 1)])
+def test_a_constant_of_the_headers_may_be_0(tmp_path: Path, first: str, code: int) -> None:
+    """s390 of linux 6.12 compares with PSW_BITS_AS_PRIMARY, 6.1 with 0."""
+    header = f"enum {{ AS_PRIMARY = {first}, AS_HOME = 3 }};\n"
+    src = asking(tmp_path / "old", "(regs->st & 3) == 0", header)
+    tgt = asking(tmp_path / "new", "(regs->st & 3) == AS_PRIMARY", header)
+    assert json_of(src, tgt)[0] == code
+
+
 # ---- functions of headers -----------------------------------------------------------
 
 ASKED = "if (user_mode(regs))\n\t\tflags |= FAULT_FLAG_USER;"

@@ -306,8 +306,10 @@ def _agree(a: Term, b: Term) -> Term:
     if len(a.args) != len(b.args):
         return same
     for x, y in zip(a.args, b.args, strict=True):
-        if x.bits == y.bits:
-            same = disjoin(negate(equal(x, y)), same)
+        if x.bits == y.bits or min(x.bits, y.bits) > 1:
+            of = max(x.bits, y.bits)
+            given = equal(extend(x, of, False), extend(y, of, False))
+            same = disjoin(negate(given), same)
     return conjoin(same, _same_width(a, b))
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Program = tuple[Unit, Variant, Found]
 
 
-_WORD = re.compile(r"[A-Za-z_]\w*")
+_WORD = re.compile(r"\b[A-Za-z_]\w*")
 
 
 def simulators(

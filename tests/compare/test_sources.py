@@ -421,6 +421,31 @@ def test_a_constant_of_the_headers_may_be_0(tmp_path: Path, first: str, code: in
     assert json_of(src, tgt)[0] == code
 
 
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [("cause & 4", 0), ("(cause & 6) == 2 && user_class(regs)", 0), ("cause == 4", 1)],
+)
+def test_a_parameter_that_got_wider_is_the_same_word(
+    tmp_path: Path, condition: str, code: int
+) -> None:
+    """arm64: `unsigned int esr` of linux 5.10 is `unsigned long esr` of 6.1."""
+    head = "void do_page_fault(unsigned long address, struct pt_regs *regs"
+    assert head in ARC
+
+    def taking(kind: str) -> str:
+        asked = f'if ({condition})\n\t\tpr_info("asked");\n\t{ASKED}'
+        return ARC.replace(head, f"{head}, unsigned {kind} cause").replace(ASKED, asked)
+
+    src = tree(tmp_path / "old", taking("int"), as_they_are)
+    tgt = tree(tmp_path / "new", taking("long"), as_they_are)
+    got, told = json_of(src, tgt)
+    assert got == code
+    for difference in told["handlers"][0]["differences"]:
+        assert difference["scenario"]["cause"] == 1 << 32 | 4
+        for side in ("src", "tgt"):
+            assert replayed(difference["replay"][side]) == [e["name"] for e in difference[side]]
+
+
 # ---- functions of headers -----------------------------------------------------------
 
 ASKED = "if (user_mode(regs))\n\t\tflags |= FAULT_FLAG_USER;"

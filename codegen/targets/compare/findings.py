@@ -80,6 +80,7 @@ class Findings:
             world.low_stack = side.low_stack
             world.known = {**self.tgt.known, **self.src.known}
             world.max_steps = self.max_steps
+            world.widths = self.telling.widths
             world.ways = partial(self.stretches.ways, world)
             world.gone = side.runs.gone
             world.gone.clear()

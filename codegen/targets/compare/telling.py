@@ -60,6 +60,17 @@ class Telling:
         """The names that the parameters go by on both sides."""
         return tuple(p.name for p in self.entry.params)
 
+    @property
+    def widths(self) -> dict[str, int]:
+        """How wide either side takes the parameters, the wider counting."""
+        theirs = self.tgt.program.functions[self.tgt.entry].params
+        pairs = zip(self.entry.params, theirs, strict=False)
+        return {
+            a.name: max(a.type.bits, b.type.bits)
+            for a, b in pairs
+            if not any(p.type.pointer or p.type.record or p.type.boolean for p in (a, b))
+        }
+
     @cached_property
     def tables(self) -> frozenset[str]:
         """The words that ask the exception table."""

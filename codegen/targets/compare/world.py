@@ -13,7 +13,7 @@ would have given, so that handlers of different generations meet the same mm.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
@@ -105,6 +105,8 @@ class World(Machine):
         super().__init__(program, entry, plan, solver, mode)
         self.params = params
         self.fast = fast
+        # How wide the other side takes a parameter: the narrower gets what is left of it.
+        self.widths: Mapping[str, int] = {}
         self.ways: Callable[[State, tuple[Term, ...]], Sequence[Halt]] = self._all_ways
         # The blocks that were gone through in all stretches so far.
         self.gone: set[tuple[str, str]] = set()
@@ -123,7 +125,8 @@ class World(Machine):
             if param.type.pointer or param.type.record:
                 args.append(object_address(name))
             else:
-                args.append(symbol(name, param.type.bits))
+                whole = symbol(name, max(self.widths.get(name, 0), param.type.bits))
+                args.append(extend(whole, param.type.bits, False))
         self._enter(state, self.entry, args, None, self.entry.span)
         return state
 

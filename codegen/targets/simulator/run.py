@@ -14,7 +14,7 @@ from typing import Any
 from codegen.base.diagnostics import GenfaultError
 from codegen.targets.simulator import runtime
 
-_WORD = re.compile(r"[A-Za-z_]\w*")
+_WORD = re.compile(r"\b[A-Za-z_]\w*")
 _NEAR = 0.85
 
 

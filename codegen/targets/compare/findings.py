@@ -23,7 +23,14 @@ from codegen.ir.types import LONG_BITS
 from codegen.targets.compare.joints import Channel, Parting, Unmatched
 from codegen.targets.compare.kinds import given, kind_of, letter
 from codegen.targets.compare.leaving import once_a_place
-from codegen.targets.compare.nodes import Difference, DifferenceClass, Side, plainness, size_of
+from codegen.targets.compare.nodes import (
+    Difference,
+    DifferenceClass,
+    Side,
+    causes_of,
+    plainness,
+    size_of,
+)
 from codegen.targets.compare.pair import Walk
 from codegen.targets.compare.slices import SlicingSolver
 from codegen.targets.compare.stretches import Stretches
@@ -197,7 +204,9 @@ class Findings:
                         done.add(way)
                         self._tell_apart(walk, parting, user, run, told)
         places = once_a_place(one for told in found for one in told.values())
-        self.differences += [self._smallest(one, user) for one in places]
+        told_by = {id(one.difference): one for one in places}
+        for causes in causes_of(one.difference for one in told_by.values()):
+            self.differences += [self._smallest(told_by[id(d)], user) for d in causes]
 
     def _smallest(self, told: Told, user: bool) -> Difference:
         """The difference in the smallest scenario, where it is the same one there."""

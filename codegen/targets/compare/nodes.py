@@ -228,15 +228,13 @@ def plainness(d: Difference) -> tuple[object, ...]:
     return asked, d.size, d.line, d.tgt_line or 0, d.text, d.explanation, d.causes, settings
 
 
-def grouped(differences: Iterable[Difference]) -> tuple[Difference, ...]:
-    """One difference per class, mode and outcome, the one with the smallest scenario.
-
-    Others of the group that come of something else are found in its `also`, the
-    smallest of each.
+def causes_of(differences: Iterable[Difference]) -> list[list[Difference]]:
+    """For each class, mode and outcome the differences to tell of: the smallest of each cause,
+    the smallest of all first.
     """
     groups: dict[object, list[Difference]] = {}
     for one in differences:
-        for d in (replace(one, also=()), *one.also):
+        for d in (replace(one, also=()) if one.also else one, *one.also):
             groups.setdefault(d.kind, []).append(d)
     out = []
     for alike in groups.values():
@@ -248,8 +246,17 @@ def grouped(differences: Iterable[Difference]) -> tuple[Difference, ...]:
             if any(known.isdisjoint(place) for place in places):
                 told.append(d)
             known.update(c for place in places for c in place)
-        told.sort(key=plainness)
-        out.append(replace(told[0], also=tuple(told[1:])))
+        out.append(sorted(told, key=plainness))
+    return out
+
+
+def grouped(differences: Iterable[Difference]) -> tuple[Difference, ...]:
+    """One difference per class, mode and outcome, the one with the smallest scenario.
+
+    Others of the group that come of something else are found in its `also`, the
+    smallest of each.
+    """
+    out = [replace(told[0], also=tuple(told[1:])) for told in causes_of(differences)]
     return tuple(sorted(out, key=lambda d: (d.cls, d.mode, d.line, d.outcome or "", d.text)))
 
 

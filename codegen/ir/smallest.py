@@ -105,18 +105,24 @@ def _smallest(facts: list[Term], solver: PathSolver) -> dict[str, int]:
     key = frozenset(facts)
     known = solver.smallest.get(key)
     if known is None:
-        known = solver.smallest[key] = _Search(facts, solver).smallest()
+        known = _Search(facts, solver).smallest(_mended(facts, solver))
+        solver.smallest[key] = known
     return known
 
 
 def _small(facts: list[Term], solver: PathSolver) -> dict[str, int]:
     """A small scenario of facts that hang together; the smallest where only z3 finds one."""
+    found = _mended(facts, solver)
+    return _smallest(facts, solver) if found is None else found
+
+
+def _mended(facts: list[Term], solver: PathSolver) -> dict[str, int] | None:
+    """A small scenario of facts that hang together, found without z3; None where none is."""
     key = frozenset(facts)
-    known = solver.small.get(key)
-    if known is None:
-        known = _Search(facts, solver).small()
-        known = solver.small[key] = _smallest(facts, solver) if known is None else known
-    return known
+    if key not in solver.small:
+        first = mended(facts)
+        solver.small[key] = None if first is None else _Search(facts, solver).small(first)
+    return solver.small[key]
 
 
 class _Search:
@@ -135,19 +141,19 @@ class _Search:
         self.floor: dict[Term, int] = {}
         self.bounded = False
 
-    def smallest(self) -> dict[str, int]:
-        """The names with their numbers, those that are 0 as well."""
-        first = mended(self.facts)
-        if first is None:
-            first = self._found()
-        if first is None:
-            raise ValueError("no scenario: the facts contradict each other")
-        return self._names(self._improved(self._shrunk(first)))
+    def smallest(self, first: Mapping[str, int] | None) -> dict[str, int]:
+        """The names with their numbers, those that are 0 as well, from a small scenario."""
+        best = None if first is None else Evaluator(first)
+        if best is None:
+            found = self._found()
+            if found is None:
+                raise ValueError("no scenario: the facts contradict each other")
+            best = self._shrunk(found)
+        return self._names(self._improved(best))
 
-    def small(self) -> dict[str, int] | None:
-        """The names with numbers that are small; None where no scenario is found without z3."""
-        first = mended(self.facts)
-        return None if first is None else self._names(self._shrunk(first))
+    def small(self, first: Evaluator) -> dict[str, int]:
+        """The names with numbers that are small, from a scenario that may not be."""
+        return self._names(self._shrunk(first))
 
     def _improved(self, best: Evaluator) -> Evaluator:
         """The smallest scenario, from one that is small.

@@ -196,9 +196,9 @@ class PathSolver:
         self._stack: list[Term] = []
         self._witnesses: dict[frozenset[Term], Example | None] = {}
         self._examples: list[Example] = []
-        # What the smallest scenarios of facts are, and small ones, for `smallest.py`.
+        # What the smallest scenarios of facts are, and small ones if any, for `smallest.py`.
         self.smallest: dict[frozenset[Term], dict[str, int]] = {}
-        self.small: dict[frozenset[Term], dict[str, int]] = {}
+        self.small: dict[frozenset[Term], dict[str, int] | None] = {}
         self.questions = 0
 
     @cached_property

@@ -9,13 +9,13 @@ column of their own; the pairs are the path pairs that the comparison decided.
 from __future__ import annotations
 
 import argparse
-import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import process_time
 from typing import TypeVar
 
+from codegen.base.collector import look_seldom, pass_over
 from codegen.corpus.nodes import CFile
 from codegen.targets.compare.nodes import DEFAULT_ACCEPTED, Comparison
 from codegen.targets.compare.sides import compare_units
@@ -109,7 +109,8 @@ def _rows(request: Request, file: CFile) -> list[Row]:
 def _timed(work: Callable[[], R]) -> tuple[R, float]:
     """(what the work gives, the processor seconds that it took)."""
     # As between two files of a tree: what is known already lives on.
-    gc.freeze()
+    look_seldom()
+    pass_over()
     start = process_time()
     result = work()
     return result, process_time() - start

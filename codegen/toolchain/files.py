@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from codegen.base.collector import look_seldom, pass_over
 from codegen.toolchain.request import Request
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def _guarded(work: Callable[[Request, CFile], R], request: Request, file: CFile)
     """`work`, with the file named where it breaks. Raises InternalError, or UnreadableSource."""
     from codegen.base.diagnostics import GenfaultError, InternalError, UnreadableSource
 
+    look_seldom()
     try:
         return work(request, file)
     except GenfaultError:
@@ -57,6 +58,4 @@ def _guarded(work: Callable[[Request, CFile], R], request: Request, file: CFile)
     except Exception as error:
         raise InternalError(file.path, f"{type(error).__name__}: {error}") from error
     finally:
-        # What is known after a file (terms, words, parsers) lives on: the collector need not
-        # go through it for the next one.
-        gc.freeze()
+        pass_over()

@@ -423,7 +423,12 @@ def test_a_constant_of_the_headers_may_be_0(tmp_path: Path, first: str, code: in
 
 @pytest.mark.parametrize(
     ("condition", "code"),
-    [("cause & 4", 0), ("(cause & 6) == 2 && user_class(regs)", 0), ("cause == 4", 1)],
+    [
+        ("cause & 4", 0),
+        ("(cause & 6) == 2 && user_class(regs)", 0),
+        ("in_class(cause & 6)", 0),
+        ("cause == 4", 1),
+    ],
 )
 def test_a_parameter_that_got_wider_is_the_same_word(
     tmp_path: Path, condition: str, code: int

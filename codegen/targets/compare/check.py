@@ -97,8 +97,7 @@ class Checking:
         scene, halt = self.scene, finding.halt
         own = (*halt.facts[len(finding.joint.facts) :], finding.condition)
         for facts in scene.histories(finding.joint, own):
-            for ending in islice(self.survey.src.endings(halt, facts), 1):
-                scenario = scene.scenario(ending)
+            for scenario in scene.scenarios(islice(self.survey.src.endings(halt, facts), 1)):
                 if finding.outcome == LOCK_CONTENDED:
                     scenario[f"mmap_lock_contended#{finding.joint.src.acquired + 1}"] = 1
                 run = replay(scene.side, (), scenario)

@@ -56,8 +56,7 @@ def _told(
     scene: Scene, walk: Walk, parting: Parting, outcome: str | None, when: Term
 ) -> Difference | None:
     for facts in scene.worlds(parting, when):
-        for ending in islice(walk.src.endings(parting.src, facts), 2):
-            scenario = scene.scenario(ending)
+        for scenario in scene.scenarios(islice(walk.src.endings(parting.src, facts), 2)):
             fast = replay(scene.side, (), scenario)
             slow = replay(scene.side, (), scenario, fast=False)
             if fast is None or slow is None:

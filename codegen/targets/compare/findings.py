@@ -279,12 +279,16 @@ class Findings:
         """
         feasible = False
         for world in self._worlds(parting):
-            feasible = True
             plain = self._distinct(self._plainest(world), values)
             # Where all that comes later may be 0, nothing has to be known of it.
             ways = chain((plain,), _finished(walk, parting, plain))
             for facts in islice(ways, MAX_ENDINGS + 1):
-                scenario = self.solver.scenario(self._asked(facts))
+                try:
+                    scenario = self.solver.scenario(self._asked(facts))
+                except ValueError:
+                    # What the solver has two names for is one thing: no world leads there.
+                    continue
+                feasible = True
                 run = self.telling.run(scenario, facts)
                 if run is not None:
                     return True, run

@@ -2,12 +2,13 @@
 """A program in one mode, and how a way through it becomes a scenario.
 
 scene.worlds(parting)       facts of ways that lead to it
-scene.scenario(facts)       {"handle_mm_fault#1": 1024, "user_mode(regs)": 1}
+scene.scenarios([facts])    {"handle_mm_fault#1": 1024, "user_mode(regs)": 1}
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -96,9 +97,12 @@ class Scene:
             found.pop(None, None)
         yield from found.items()
 
-    def scenario(self, facts: tuple[Term, ...]) -> dict[str, int]:
-        """The smallest scenario of the facts."""
-        return self.solver.smallest_scenario(facts)
+    def scenarios(self, ways: Iterable[tuple[Term, ...]]) -> Iterator[dict[str, int]]:
+        """The smallest scenario of the facts of each way that some world leads along."""
+        for facts in ways:
+            # What the solver has two names for may be one thing.
+            with suppress(ValueError):
+                yield self.solver.smallest_scenario(facts)
 
     def line(self, parting: Parting) -> int:
         """Where a parting is seen first."""

@@ -128,8 +128,7 @@ class _Passes:
     ) -> Difference | None:
         scene = self.scene
         for facts in scene.worlds(parting, when):
-            for ending in islice(walk.src.endings(parting.src, facts), 2):
-                scenario = scene.scenario(ending)
+            for scenario in scene.scenarios(islice(walk.src.endings(parting.src, facts), 2)):
                 now = replay(scene.side, (), scenario)
                 then = replay(scene.side, (), shifted(scenario, pass_before(parting.joint)))
                 if now is None or then is None or not answers_differ(now, then):

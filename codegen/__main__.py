@@ -602,7 +602,7 @@ def _counted(entries: Sequence[Entry]) -> str:
     "inline",
     multiple=True,
     metavar="NAME",
-    help="Read this function of SOURCE's headers, as `diff` of two trees does.",
+    help="Follow this function of SOURCE's headers, or routine of its file, as `diff` does.",
 )
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 def simulate(

@@ -9,7 +9,7 @@ condition is the set of settings that gave rise to it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -93,6 +93,7 @@ class _Loader:
         self.library: tuple[SourceText, Preprocessor] | None = None
         self.library_names: frozenset[str] = frozenset()
         self.headers: list[header_functions.Piece] = []
+        self.followed: frozenset[str] = frozenset()
 
     @property
     def header_names(self) -> frozenset[str]:
@@ -199,7 +200,9 @@ class _Loader:
                 refused[p.name] = lowered
             else:
                 functions[p.name] = lowered
-        return Program(self.source, functions, self.vocabulary, self.constants), refused
+        followed = self.followed & functions.keys()
+        program = Program(self.source, functions, self.vocabulary, self.constants, followed)
+        return program, refused
 
 
 @cache
@@ -233,13 +236,15 @@ def load_unit(
     fixed: Mapping[str, str | None] | None = None,
     library: SourceText | None = None,
     headers: Sequence[HeaderText] = (),
+    followed: Iterable[str] = (),
 ) -> Unit:
     """Everything of a file that reaches handle_mm_fault(), in every configuration.
 
     `fixed` are the macros that the user has set. `library` is C text whose
     functions the file may call, e.g. the rendered `generic_fault()` of a
     converted handler: it belongs to every variant, under the same setting.
-    `headers` are read with the file, in which their functions are words else.
+    `headers` are read with the file, in which their functions are words else; `followed`
+    are routines of the file that would be one step of the trace else.
     Nothing is raised for a function that cannot be read: the refusals say so.
     Raises RefusedError for a function of a header that is no C.
     """
@@ -259,6 +264,7 @@ def load_unit(
     if library is not None:
         loader.add_library(library)
     loader.headers = header_functions.parsed(headers, constants)
+    loader.followed = frozenset(followed)
     reach, core = reach_of(tree, {"handle_mm_fault", *loader.library_names})
     if not core:
         return Unit(source, tree, (), (), _calls_outside(tree))

@@ -189,12 +189,16 @@ def is_signal_code(name: str | None) -> bool:
 
 @dataclass(frozen=True)
 class Program:
-    """The functions of one file in one configuration, by name."""
+    """The functions of one file in one configuration, by name.
+
+    `followed` are routines that would be one step of the trace, and are not.
+    """
 
     source: SourceText
     functions: Mapping[str, Function]
     vocabulary: Vocabulary
     constants: Mapping[str, int]
+    followed: frozenset[str] = frozenset()
 
     def role(self, name: str) -> Role | None:
         """A word's role; None for one that the file defines itself, or that nobody knows."""
@@ -279,7 +283,14 @@ class Program:
         """How the machine takes a call of a function of the file."""
         return self._taken[name]
 
+    def may_be_followed(self, name: str) -> bool:
+        """Whether a routine that is one step could be gone through as well: it does not loop."""
+        straight = not cycle_blocks(self.functions[name]) and name not in self._callees(name)
+        return straight and self.taken(name) is Taken.KERNEL
+
     def _classify(self, name: str) -> Taken:
+        if name in self.followed:
+            return Taken.INLINE
         roles = self._roles[name]
         if roles & (DANCE_ROLES | {Role.SIGNAL, Role.OOM}):
             return Taken.INLINE

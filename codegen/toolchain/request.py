@@ -81,6 +81,7 @@ def unit_of(
     by name, so that two kernels that number them otherwise can be compared.
     What this file says under the new name of one of `same` is read under the old.
     """
+    from codegen.csyntax.parse import parse
     from codegen.csyntax.renames import respelt
     from codegen.frontend.constants import enumerators, reconciled
     from codegen.ir.load import load_unit
@@ -93,22 +94,30 @@ def unit_of(
         constants = {**constants, **enumerators(helper.header.text)}
     library = None if helper is None else helper.c
     text, _ = respelt(file.source.with_newlines("\n"), (*request.same, *same))
-    return load_unit(text, constants, request.fixed, library, headers_of(request, file))
+    own = frozenset(request.inline) & {f.name for f in parse(text).functions}
+    headers = headers_of(request, file, own)
+    return load_unit(text, constants, request.fixed, library, headers, own)
 
 
-def headers_of(request: Request, file: CFile) -> tuple[HeaderText, ...]:
-    """The headers that are read with a file. Raises UnreadableSource for a name that cannot be."""
+def headers_of(
+    request: Request, file: CFile, own: frozenset[str] = frozenset()
+) -> tuple[HeaderText, ...]:
+    """The headers that are read with a file, but for functions that are its `own`.
+
+    Raises UnreadableSource for a name that cannot be read.
+    """
     from codegen.base.diagnostics import UnreadableSource
     from codegen.frontend.headers import NotReadError, header_texts
     from codegen.ir.headers import made_of, not_read
 
     tree = request.source.tree
-    if not request.inline:
+    wanted = [name for name in request.inline if name not in own]
+    if not wanted:
         return ()
     if tree is None:
         raise UnreadableSource(request.source.name, "is no tree whose headers could be read")
     names: dict[str, None] = {}
-    for name in request.inline:
+    for name in wanted:
         try:
             found = made_of(tree, file.path, name)
             reason = not_read(tree, file.path, found, constants_of(tree))

@@ -111,7 +111,8 @@ def _paired(
             missing = Refusal(RefusalCode.NO_COUNTERPART, _lacking(other, "tgt", partner), *where)
             yield listed, unit, twin.refusals[0] if twin is not None and twin.refusals else missing
         else:
-            yield listed, unit, _Pair(request, file, other, partner, unit, theirs, listed, twin)
+            pair = _Pair(request, file, other, partner, unit, theirs, listed, twin)
+            yield listed, unit, pair.following(same)
 
 
 def unpaired(
@@ -163,9 +164,31 @@ class _Pair:
     twin: HandlerTables
 
     def reading(self, mine: tuple[str, ...], theirs: tuple[str, ...]) -> _Pair:
-        """The pair, with functions of their headers read on either side."""
-        request, other = replace(self.request, inline=mine), replace(self.other, inline=theirs)
+        """The pair, with more functions of their headers, or their own, read on either side."""
+        request = replace(self.request, inline=(*self.request.inline, *mine))
+        other = replace(self.other, inline=(*self.other.inline, *theirs))
         return replace(self, request=request, other=other, unit=unit_of(request, self.file))
+
+    def following(self, same: Sequence[Rename]) -> _Pair:
+        """The pair, with each routine followed that only one of the two files has.
+
+        Beside a text that does the same by itself it would be one step, and
+        whatever it does another difference.
+        """
+        mine, theirs = _only_in(self.unit, self.theirs), _only_in(self.theirs, self.unit)
+        if not mine and not theirs:
+            return self
+        pair = self.reading(mine, theirs)
+        beside = (pair.request, self.file)
+        return replace(pair, theirs=unit_of(pair.other, self.partner, beside, same))
+
+
+def _only_in(one: Unit, other: Unit) -> tuple[str, ...]:
+    """The routines of a file that are one step, where the other file has none of that name."""
+    defined = {f.name for f in other.tree.functions}
+    programs = [v.program for v in one.variants]
+    found = {n for p in programs for n in p.functions if p.may_be_followed(n)}
+    return tuple(sorted(found & {f.name for f in one.tree.functions} - defined))
 
 
 def _with_headers(pair: _Pair, taken: Sequence[Rename]) -> tuple[_Pair, Unit, Reading]:

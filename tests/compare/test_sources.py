@@ -698,3 +698,82 @@ def test_a_mask_is_what_the_headers_say(tmp_path: Path, number: str) -> None:
     status, text = diff(trees[0], trees[1])
     assert status == 1
     assert "ECR_BAD=" in text
+
+
+# ---- routines and entries that one source alone has -----------------------------------
+
+OOPS = """\
+no_context:
+	if (!fixup_exception(regs))
+		die("Oops", regs, address);
+}"""
+IN_ROUTINE = """\
+no_context:
+	oops_here(regs, address);
+}"""
+
+
+def with_routine(body: str) -> str:
+    """The arc snippet, whose way out of kernel mode is a routine of its own."""
+    head = "void do_page_fault(unsigned long address, struct pt_regs *regs"
+    assert OOPS in ARC and head in ARC
+    routine = (
+        "static void oops_here(struct pt_regs *regs, unsigned long address)\n{\n" + body + "}\n\n"
+    )
+    return ARC.replace(head, routine + head).replace(OOPS, IN_ROUTINE)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ('\tif (!fixup_exception(regs))\n\t\tdie("Oops", regs, address);\n', 0),
+        ('\tif (fixup_exception(regs))\n\t\treturn;\n\tdie("Oops", regs, address);\n', 0),
+        ('\tif (!fixup_exception(regs))\n\t\tdie("Oops", regs, 0);\n', 1),
+        ('\tif (!fixup_exception(regs) && !kfence(address))\n\t\tdie("Oops", regs, address);\n', 1),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_routine_that_one_source_alone_has_is_followed(
+    tmp_path: Path, body: str, code: int, turned: bool
+) -> None:
+    """s390: do_no_context() of linux 6.1 is part of handle_fault_error_nolock() in 6.12."""
+    texts = [with_routine(body), ARC]
+    trees = [
+        tree(tmp_path / name, text, as_they_are)
+        for name, text in zip(("old", "new"), texts[:: -1 if turned else 1], strict=True)
+    ]
+    got, told = json_of(*trees)
+    assert got == code
+    for difference in told["handlers"][0]["differences"]:
+        assert "oops_here" not in difference["explanation"]
+        for side in ("src", "tgt"):
+            assert replayed(difference["replay"][side]) == [e["name"] for e in difference[side]]
+
+
+def test_a_replay_begins_where_the_comparison_did(tmp_path: Path) -> None:
+    """s390: do_dat_exception() goes to the mm by a function that is an entry itself in 6.12."""
+    head = "void do_page_fault(unsigned long address, struct pt_regs *regs)"
+    assert head in ARC
+    callers = "".join(
+        f"\nvoid on_{kind}(unsigned long address, struct pt_regs *regs)\n{{\n"
+        f"\tto_the_mm(address, regs, {mask});\n}}\n"
+        for kind, mask in (("read", "VM_READ"), ("write", "VM_WRITE"))
+    )
+
+    def handler(kind: str) -> str:
+        asked = "mask = store ? VM_WRITE : VM_READ;"
+        assert asked in ARC
+        goes = f"{kind}void to_the_mm(unsigned long address, struct pt_regs *regs, int wanted)"
+        return ARC.replace(head, goes).replace(asked, "mask = wanted;") + callers
+
+    src = tree(tmp_path / "old", handler("static "), as_they_are)
+    tgt = tree(tmp_path / "new", handler("").replace("SEGV_ACCERR", "SEGV_PKUERR"), as_they_are)
+    got, told = json_of(src, tgt)
+    assert got == 1
+    differences = [
+        d for one in told["handlers"][0]["differences"] for d in (one, *one.get("also", ()))
+    ]
+    assert differences
+    for difference in differences:
+        for side in ("src", "tgt"):
+            assert replayed(difference["replay"][side]) == [e["name"] for e in difference[side]]

@@ -176,12 +176,14 @@ def _selection(
 ) -> Selection:
     entries = next((f.entries for f in variant.found if side.entry in f.entries), ())
     position = entries.index(side.entry) if len(entries) > 1 else None
+    # Beside the other source's entry there may stand a function that is none in this one.
+    function = None if entries else side.entry
     theirs = src.program.functions[src.entry].params
     mine = side.program.functions[side.entry].params
     renamed = tuple(
         (a.name, b.name) for a, b in zip(theirs, mine, strict=False) if a.name != b.name
     )
-    return Selection(settings, position, renamed)
+    return Selection(settings, position, renamed, function)
 
 
 def _with_handler(unit: Unit) -> tuple[Variant, ...]:

@@ -84,7 +84,21 @@ def reading_of(
 
     units = [u for u in (theirs, unit) if u is not None and u.variants]
     constants = {n: v for u in units for n, v in u.variants[0].program.constants.items()}
-    return Reading(Naming(constants), files, src, tgt)
+    unsaid = frozenset[str](), frozenset[str]()
+    if theirs is not None:
+        mine, others = _variables(unit), _variables(theirs)
+        unsaid = others - mine, mine - others
+    return Reading(Naming(constants), files, src, tgt, unsaid)
+
+
+def _variables(unit: Unit) -> frozenset[str]:
+    """The variables that a file's functions say; what is written in capitals is none."""
+    from codegen.ir.nodes import Global
+    from codegen.ir.program import expressions_of
+
+    functions = (f for v in unit.variants for f in v.program.functions.values())
+    said = {e.name for f in functions for e in expressions_of(f) if isinstance(e, Global)}
+    return frozenset(n for n in said if not n.isupper())
 
 
 def simulate_command(request: Request, file: CFile) -> tuple[str, ...]:

@@ -778,3 +778,27 @@ def test_a_replay_begins_where_the_comparison_did(tmp_path: Path) -> None:
     for difference in differences:
         for side in ("src", "tgt"):
             assert replayed(difference["replay"][side]) == [e["name"] for e in difference[side]]
+
+
+def test_a_replay_does_not_name_what_its_side_does_not_say(tmp_path: Path) -> None:
+    """s390: `store_indication` of linux 6.1 is the key `have_store_indication` in 6.12."""
+    sources = []
+    for name, asked in (
+        ("old", "known_fault_cause"),
+        ("new", "static_branch_likely(&has_known_fault_cause)"),
+    ):
+        handler = ARC.replace(ASKED, f'if ({asked})\n\t\tpr_info("asked");\n\t{ASKED}')
+        declared = "static int known_fault_cause;\n" if name == "old" else ""
+        sources.append(tree(tmp_path / name, declared + handler, as_they_are))
+    src, tgt = sources
+    got, told = json_of(src, tgt)
+    assert got == 1
+    differences = [
+        d for one in told["handlers"][0]["differences"] for d in (one, *one.get("also", ()))
+    ]
+    assert {"known_fault_cause", "static_branch_likely(&has_known_fault_cause)"} <= {
+        name for d in differences for name in d["scenario"]
+    }
+    for difference in differences:
+        for side in ("src", "tgt"):
+            assert replayed(difference["replay"][side]) == [e["name"] for e in difference[side]]

@@ -41,12 +41,15 @@ class Reading:
 
     `files` are the handlers' own on either side; `src` and `tgt` the command
     that simulates the side, less the scenario (`tgt` None: there is no such program).
+    `unsaid` are the variables that src does not say and tgt does, and the other way
+    round: the simulator of a side would take them for mistyped.
     """
 
     naming: Naming
     files: tuple[str, str]
     src: tuple[str, ...]
     tgt: tuple[str, ...] | None = None
+    unsaid: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
     def steps(self, d: Difference) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
         """Both traces of a difference."""
@@ -59,13 +62,14 @@ class Reading:
     def replays(self, d: Difference) -> dict[str, list[str]]:
         """The commands that show the traces of a difference again, by side."""
         commands = {"src": self.src, "tgt": self.tgt}
+        sides = zip(commands.items(), d.selections, self.unsaid, strict=True)
         return {
-            side: [*command, *self._selected(d, selection)]
-            for (side, command), selection in zip(commands.items(), d.selections, strict=True)
+            side: [*command, *self._selected(d, selection, unsaid)]
+            for (side, command), selection, unsaid in sides
             if command is not None
         }
 
-    def _selected(self, d: Difference, selection: Selection) -> list[str]:
+    def _selected(self, d: Difference, selection: Selection, unsaid: frozenset[str]) -> list[str]:
         words = [] if selection.function is None else ["--function", selection.function]
         for name, on in selection.settings:
             option = _respelt(name, _names(selection))
@@ -76,7 +80,9 @@ class Reading:
             if not _is_name(old) or not _is_name(new):
                 words += ["--same", f"{old}={new}"]
         for name, number in d.scenario.items():
-            words += ["--set", f"{_renamed(name, selection)}={self.naming.setting(name, number)}"]
+            told = _renamed(name, selection)
+            if unsaid.isdisjoint(re.findall(r"\w+", told)):
+                words += ["--set", f"{told}={self.naming.setting(name, number)}"]
         return words
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -82,13 +83,18 @@ def reading_of(
     from codegen.ir.naming import Naming
     from codegen.targets.compare.printer import Reading
 
-    units = [u for u in (theirs, unit) if u is not None and u.variants]
-    constants = {n: v for u in units for n, v in u.variants[0].program.constants.items()}
-    unsaid = frozenset[str](), frozenset[str]()
-    if theirs is not None:
-        mine, others = _variables(unit), _variables(theirs)
-        unsaid = others - mine, mine - others
-    return Reading(Naming(constants), files, src, tgt, unsaid)
+    constants = dict(_constants(unit))
+    if theirs is None:
+        return Reading(Naming(constants), files, src, tgt)
+    mine, others = _variables(unit), _variables(theirs)
+    naming = Naming({**_constants(theirs), **constants})
+    own = Naming(constants), Naming(_constants(theirs))
+    return Reading(naming, files, src, tgt, (others - mine, mine - others), own)
+
+
+def _constants(unit: Unit) -> Mapping[str, int]:
+    """What the names of a kernel's flags are worth."""
+    return unit.variants[0].program.constants if unit.variants else {}
 
 
 def _variables(unit: Unit) -> frozenset[str]:

@@ -802,3 +802,20 @@ def test_a_replay_does_not_name_what_its_side_does_not_say(tmp_path: Path) -> No
     for difference in differences:
         for side in ("src", "tgt"):
             assert replayed(difference["replay"][side]) == [e["name"] for e in difference[side]]
+
+
+def test_a_replay_has_the_names_of_its_own_kernel(tmp_path: Path) -> None:
+    """x86: linux 6.12 has a VM_SHADOW_STACK, and 6.1 not."""
+    asked = "if (!(vma->vm_flags & mask)) {"
+    assert asked in ARC
+    wants = ARC.replace(asked, "if (!(vma->vm_flags & mask) || vma->vm_flags & VM_SHINY) {")
+    src, tgt = tree(tmp_path / "old", ARC, as_they_are), tree(tmp_path / "new", wants, as_they_are)
+    header = tgt / "include/linux/mm.h"
+    header.write_text(header.read_text() + "#define VM_SHINY 0x40000000\n")
+    got, told = json_of(src, tgt)
+    assert got == 1
+    differences = told["handlers"][0]["differences"]
+    assert any("VM_SHINY" in word for d in differences for word in d["replay"]["tgt"])
+    for difference in differences:
+        for side in ("src", "tgt"):
+            assert replayed(difference["replay"][side]) == [e["name"] for e in difference[side]]

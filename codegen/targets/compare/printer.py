@@ -42,7 +42,8 @@ class Reading:
     `files` are the handlers' own on either side; `src` and `tgt` the command
     that simulates the side, less the scenario (`tgt` None: there is no such program).
     `unsaid` are the variables that src does not say and tgt does, and the other way
-    round: the simulator of a side would take them for mistyped.
+    round: the simulator of a side would take them for mistyped. `own` are the names
+    for numbers that either side's simulator knows, where they are not all of them.
     """
 
     naming: Naming
@@ -50,6 +51,7 @@ class Reading:
     src: tuple[str, ...]
     tgt: tuple[str, ...] | None = None
     unsaid: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
+    own: tuple[Naming, Naming] | None = None
 
     def steps(self, d: Difference) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
         """Both traces of a difference."""
@@ -62,28 +64,33 @@ class Reading:
     def replays(self, d: Difference) -> dict[str, list[str]]:
         """The commands that show the traces of a difference again, by side."""
         commands = {"src": self.src, "tgt": self.tgt}
-        sides = zip(commands.items(), d.selections, self.unsaid, strict=True)
+        namings = self.own or (self.naming, self.naming)
+        sides = zip(commands.items(), d.selections, self.unsaid, namings, strict=True)
         return {
-            side: [*command, *self._selected(d, selection, unsaid)]
-            for (side, command), selection, unsaid in sides
+            side: [*command, *_selected(d, selection, unsaid, naming)]
+            for (side, command), selection, unsaid, naming in sides
             if command is not None
         }
 
-    def _selected(self, d: Difference, selection: Selection, unsaid: frozenset[str]) -> list[str]:
-        words = [] if selection.function is None else ["--function", selection.function]
-        for name, on in selection.settings:
-            option = _respelt(name, _names(selection))
-            words += ["--configuration", f"{option}={'y' if on else 'n'}"]
-        if selection.entry is not None:
-            words += ["--set", f"entry={selection.entry}"]
-        for old, new in selection.respelt:
-            if not _is_name(old) or not _is_name(new):
-                words += ["--same", f"{old}={new}"]
-        for name, number in d.scenario.items():
-            told = _renamed(name, selection)
-            if unsaid.isdisjoint(re.findall(r"\w+", told)):
-                words += ["--set", f"{told}={self.naming.setting(name, number)}"]
-        return words
+
+def _selected(
+    d: Difference, selection: Selection, unsaid: frozenset[str], naming: Naming
+) -> list[str]:
+    """The options of `simulate` for a difference on one side."""
+    words = [] if selection.function is None else ["--function", selection.function]
+    for name, on in selection.settings:
+        option = _respelt(name, _names(selection))
+        words += ["--configuration", f"{option}={'y' if on else 'n'}"]
+    if selection.entry is not None:
+        words += ["--set", f"entry={selection.entry}"]
+    for old, new in selection.respelt:
+        if not _is_name(old) or not _is_name(new):
+            words += ["--same", f"{old}={new}"]
+    for name, number in d.scenario.items():
+        told = _renamed(name, selection)
+        if unsaid.isdisjoint(re.findall(r"\w+", told)):
+            words += ["--set", f"{told}={naming.setting(name, number)}"]
+    return words
 
 
 def _renamed(name: str, selection: Selection) -> str:

@@ -98,12 +98,12 @@ def _constants(unit: Unit) -> Mapping[str, int]:
 
 
 def _variables(unit: Unit) -> frozenset[str]:
-    """The variables that a file's functions say; what is written in capitals is none."""
-    from codegen.ir.nodes import Global
+    """The variables and fields that a file's functions say; what is in capitals is none."""
+    from codegen.ir.nodes import Field, Global
     from codegen.ir.program import expressions_of
 
     functions = (f for v in unit.variants for f in v.program.functions.values())
-    said = {e.name for f in functions for e in expressions_of(f) if isinstance(e, Global)}
+    said = {e.name for f in functions for e in expressions_of(f) if isinstance(e, (Field, Global))}
     return frozenset(n for n in said if not n.isupper())
 
 

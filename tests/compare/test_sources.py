@@ -819,3 +819,15 @@ def test_a_replay_has_the_names_of_its_own_kernel(tmp_path: Path) -> None:
     for difference in differences:
         for side in ("src", "tgt"):
             assert replayed(difference["replay"][side]) == [e["name"] for e in difference[side]]
+
+
+def test_a_replay_does_not_name_a_field_that_its_side_does_not_have(tmp_path: Path) -> None:
+    """arc: `regs->ecr_cause` of linux 6.1 is `regs->ecr.cause` in 6.12."""
+    src = tree(tmp_path / "old", ARC, as_they_are)
+    tgt = tree(tmp_path / "new", ARC.replace("regs->ecr_", "regs->ecr."), as_they_are)
+    got, told = json_of(src, tgt)
+    assert got == 1
+    for difference in told["handlers"][0]["differences"]:
+        assert any("regs->ecr" in name for name in difference["scenario"])
+        for side in ("src", "tgt"):
+            assert replayed(difference["replay"][side]) == [e["name"] for e in difference[side]]

@@ -41,7 +41,7 @@ class Reading:
 
     `files` are the handlers' own on either side; `src` and `tgt` the command
     that simulates the side, less the scenario (`tgt` None: there is no such program).
-    `unsaid` are the variables that src does not say and tgt does, and the other way
+    `unsaid` are the variables and fields that src does not say and tgt does, and the other way
     round: the simulator of a side would take them for mistyped. `own` are the names
     for numbers that either side's simulator knows, where they are not all of them.
     """
@@ -88,7 +88,8 @@ def _selected(
             words += ["--same", f"{old}={new}"]
     for name, number in d.scenario.items():
         told = _renamed(name, selection)
-        if unsaid.isdisjoint(re.findall(r"\w+", told)):
+        # What has a number in its name is the world's: it may ask itself.
+        if "#" in told or unsaid.isdisjoint(re.findall(r"\w+", told)):
             words += ["--set", f"{told}={naming.setting(name, number)}"]
     return words
 

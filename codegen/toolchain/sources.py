@@ -233,9 +233,10 @@ def _side_by_side(
     proven: dict[Rename, str] = {}
     comparison = None
     # What the headers say is asked for where something differs; mostly that shows at once.
-    apart = parted(pair.unit, pair.theirs, pair.listed.function, numbers)
-    if not apart and not _read_apart(pair, pair.theirs, parted=False).headers:
-        comparison = compared(pair.theirs, given)
+    theirs = pair.theirs
+    apart = parted(pair.unit, theirs, pair.listed.function, numbers)
+    if not apart and not _read_apart(pair, theirs, parted=False).headers:
+        comparison = compared(theirs, given)
     if comparison is None or comparison.differences:
         found, proven = _one_thing_each(pair)
         given += proven
@@ -256,7 +257,7 @@ def _side_by_side(
         (pair.file.path, pair.partner.path),
         simulate_command(pair.request, pair.file),
         simulate_command(pair.other, pair.partner),
-        pair.theirs,
+        theirs,
     )
     judged = product.judged(comparison, comparison_text(comparison, reading), reading)
     return replace(judged, same=tuple(str(r) for r in given))

@@ -11,7 +11,7 @@ facts alone. Where it comes to nothing there may be a scenario all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from codegen.ir.concrete import Changed, Evaluator
 from codegen.ir.terms import Term
@@ -108,9 +108,17 @@ def _moves(fact: Term, evaluator: Evaluator) -> Iterator[tuple[str, int]]:
             continue
         ones = (1 << term.bits) - 1
         others = [evaluator.number(t) for t in inside if t.bits == term.bits]
-        tries = [n for k in numbers for n in (before | k, before & ~k, k, k + 1, k - 1)]
-        tries += [n for v in others for n in (v, v + 1, v - 1)]
+        tries = numbers_near(before, numbers, others)
         tries += [(before & ~k) | n for k in numbers for n in numbers]
         for number in dict.fromkeys(n & ones for n in (*tries, before ^ 1, 0, *_BITS, ones)):
             if number != before:
                 yield name, number
+
+
+def numbers_near(before: int, constants: Iterable[int], others: Iterable[int]) -> list[int]:
+    """What a name may be instead of `before`, so that a fact holds in which these numbers stand.
+
+    They may be wider than the name.
+    """
+    tries = [n for k in constants for n in (before | k, before & ~k, k, k + 1, k - 1)]
+    return tries + [n for v in others for n in (v, v + 1, v - 1)]

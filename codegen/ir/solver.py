@@ -14,6 +14,7 @@ from functools import cached_property, reduce
 from itertools import islice
 from typing import Any
 
+from codegen.ir.mend import numbers_near
 from codegen.ir.operators import operate
 from codegen.ir.terms import Term, negate, order_of
 
@@ -126,8 +127,7 @@ def _near(fact: Term, example: Example) -> Iterator[tuple[str, Example]]:
             continue
         ones = (1 << term.bits) - 1
         others = [example.value(t) for t in inside if t.bits == term.bits]
-        tries = [n for k in numbers for n in (before | k, before & ~k, k, k + 1, k - 1)]
-        tries += [n for v in others for n in (v, v + 1, v - 1)]
+        tries = numbers_near(before, numbers, others)
         for value in dict.fromkeys(n & ones for n in (*tries, before ^ 1, 0, ones)):
             if value != before:
                 yield name, example.changed(term, value)
